@@ -1,0 +1,118 @@
+// Package audit has the event, which is the sidecar's record of one thing
+// that was asked and what became of it, and the log that events are written
+// to, one JSON object a line.
+//
+// The format is specified in docs/audit.md. The package knows nothing of S3 or
+// HTTP: whoever records fills in the fields. It never holds a secret: no field
+// is meant for one, and callers put none in.
+package audit
+
+import "time"
+
+// Version is the version of the event format, in every event.
+const Version = 1
+
+// A Kind says what an event records.
+type Kind string
+
+// The kinds of event.
+const (
+	KindSession  Kind = "session"  // a session was issued, or refused
+	KindDecision Kind = "decision" // a request was decided, or could not even be understood
+	KindOutcome  Kind = "outcome"  // what became of a request that was allowed
+	KindPolicy   Kind = "policy"   // a data map and policies came into force, or were found faulty
+	KindAdmin    Kind = "admin"    // the sidecar started or stopped
+)
+
+// A Decision is the answer to a request.
+type Decision string
+
+// The decisions.
+const (
+	Allowed Decision = "allowed"
+	Blocked Decision = "blocked"
+)
+
+// An Event is one record. Events of one request share their ID and differ by
+// Kind: the decision is written before anything goes upstream, the outcome
+// after. Empty fields are left out.
+type Event struct {
+	Version      int        `json:"version"`
+	ID           string     `json:"id"`   // of the request; the person who was blocked sees it too
+	Time         time.Time  `json:"time"` // UTC
+	Kind         Kind       `json:"kind"`
+	Decision     Decision   `json:"decision,omitempty"`
+	Principal    *Principal `json:"principal,omitempty"` // only once it is proven
+	Session      *Session   `json:"session,omitempty"`
+	Role         string     `json:"role,omitempty"` // ARN
+	Client       *Client    `json:"client,omitempty"`
+	Request      *Request   `json:"request,omitempty"`
+	Labels       []string   `json:"labels,omitempty"`
+	Reasons      []Reason   `json:"reasons,omitempty"`
+	PolicyDigest string     `json:"policy_digest,omitempty"`
+	OldDigest    string     `json:"old_policy_digest,omitempty"` // KindPolicy only: what was in force before
+	Response     *Response  `json:"response,omitempty"`
+	Upstream     *Upstream  `json:"upstream,omitempty"`
+	Error        string     `json:"error,omitempty"` // code and sentence of a refusal or failure
+}
+
+// A Principal is who asked.
+type Principal struct {
+	Issuer  string   `json:"issuer"`
+	Subject string   `json:"subject"`
+	Email   string   `json:"email,omitempty"`
+	Name    string   `json:"name,omitempty"`
+	Groups  []string `json:"groups,omitempty"`
+}
+
+// A Session is the credentials that were used, or issued.
+type Session struct {
+	ID      string    `json:"id"`
+	Issued  time.Time `json:"issued"`
+	Expires time.Time `json:"expires"`
+}
+
+// A Client is where the request came from.
+type Client struct {
+	IP        string `json:"ip,omitempty"`
+	UserAgent string `json:"user_agent,omitempty"`
+}
+
+// A Request is what was asked, as far as it could be understood.
+type Request struct {
+	Operation string   `json:"operation,omitempty"` // by its AWS name
+	Actions   []string `json:"actions,omitempty"`   // IAM actions
+	Access    []string `json:"access,omitempty"`    // reads, updates, deletes, manages
+	Bucket    string   `json:"bucket,omitempty"`
+	Key       string   `json:"key,omitempty"`
+	VersionID string   `json:"version_id,omitempty"`
+	Keys      []string `json:"keys,omitempty"`   // of a batch
+	Source    string   `json:"source,omitempty"` // of a copy, as bucket/key
+	Method    string   `json:"method,omitempty"`
+	Bytes     int64    `json:"bytes,omitempty"` // of the body, as announced
+}
+
+// A Reason is one of the grounds for a decision.
+type Reason struct {
+	Policy   string `json:"policy,omitempty"`
+	Rule     string `json:"rule,omitempty"`
+	Label    string `json:"label,omitempty"`
+	Access   string `json:"access,omitempty"`
+	Severity string `json:"severity,omitempty"`
+	Text     string `json:"text"`
+}
+
+// A Response is what the client got.
+type Response struct {
+	Status     int     `json:"status"`
+	Code       string  `json:"code,omitempty"` // AWS error code
+	Bytes      int64   `json:"bytes"`          // of the body that was sent
+	Objects    int     `json:"objects,omitempty"`
+	DurationMS float64 `json:"duration_ms"`
+}
+
+// An Upstream is who answered behind the sidecar.
+type Upstream struct {
+	Endpoint  string `json:"endpoint"`
+	RequestID string `json:"request_id,omitempty"`
+}
