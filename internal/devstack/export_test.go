@@ -1,0 +1,4 @@
+package devstack
+
+// LogIn is logIn, for tests.
+var LogIn = logIn
