@@ -1,0 +1,39 @@
+// Command gimme gets short-lived S3 credentials for people and machines, and
+// runs the sidecar that stands before S3. All it does is in internal/cli.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/gimme-broker/gimme/internal/cli"
+)
+
+// version is set by the release build.
+var version string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := cli.App{
+		Stdin:   os.Stdin,
+		Stdout:  os.Stdout,
+		Stderr:  os.Stderr,
+		Getenv:  os.Getenv,
+		Version: versionText(),
+	}.Run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+func versionText() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

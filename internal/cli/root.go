@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (a App) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "gimme",
+		Short: "Short-lived S3 credentials for people, from the company's identity provider",
+		Long: `gimme logs you in with your company's identity provider and gives the aws CLI
+and every SDK on this machine short-lived credentials for S3.
+
+` + exitHelp,
+		Example: `  gimme s3 --address https://s3.sidecar.example --profile sidecar
+  gimme s3 --profile sidecar`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("gimme --help", "unknown command %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetIn(a.Stdin)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage(c.CommandPath()+" --help", "%w", err)
+	})
+	root.AddCommand(a.commands()...)
+	for _, c := range root.Commands() {
+		c.Args = noArguments
+		c.Long = strings.TrimSpace(c.Long) + "\n\n" + exitHelp
+	}
+	return root
+}
+
+// commands is all that gimme can do.
+func (a App) commands() []*cobra.Command {
+	return []*cobra.Command{
+		a.version(),
+	}
+}
+
+func noArguments(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage(c.CommandPath()+" --help", "%s takes no arguments, but %q is one", c.CommandPath(), args[0])
+	}
+	return nil
+}
+
+func (a App) version() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Long:    "Prints the version of gimme, on stdout.",
+		Example: "  gimme version",
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(c.OutOrStdout(), "gimme %s\n", a.Version)
+			return err
+		},
+	}
+}
