@@ -1,101 +1,111 @@
-// Package sigv4 is AWS Signature Version 4 for S3, on both sides: it reads and
+// Package sigv4 is AWS Signature Version 4 for S3, on both sides. It reads and
 // verifies what a request claims, verifies the body while it streams, and signs
-// requests to send.
+// requests to send. It follows the S3 documentation, "Authenticating Requests
+// (AWS Signature Version 4)", and is stricter than S3 wherever two readers
+// could understand one request in two ways: such a request is refused.
+//
+// There is one way through it. Parse believes nothing; Verify alone makes a
+// Verified, from which everything that acts on the request should be built;
+// Verified.Body gives bytes that are proved to the last one. Nothing here does
+// I/O of its own, reads a clock or keeps state.
+//
+// What it does not do: Signature Version 2, Version 4A, POST policies and
+// chunks that are signed one by one are refused with a sentence that says so.
+// What a request means to S3, and whether it may be made, is not its concern.
 package sigv4
 
 import (
-	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
-// The values of x-amz-content-sha256 that are not a digest.
-const (
-	UnsignedPayload        = "UNSIGNED-PAYLOAD"
-	UnsignedPayloadTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-)
-
 // A Signature is what a request claims about who signed it, when and where.
+// Nothing of it is proved before Verify. It comes from Parse; the zero value
+// verifies nothing.
 type Signature struct {
 	AccessKeyID  string
 	SessionToken string // X-Amz-Security-Token, from the header or the query; empty when absent
 	Region       string
-	Service      string // "s3" or "sts"
-	Time         time.Time
-	Presigned    bool
-	Expires      time.Duration // presigned only
+	Service      string        // "s3" or "sts"
+	Time         time.Time     // when the request says it was signed, UTC
+	Presigned    bool          // the signature stands in the query
+	Expires      time.Duration // how long after Time it holds; presigned only
+
+	signed    []string // names in SignedHeaders
+	signature [32]byte
+	canonical []byte // the canonical request up to its last line
+	payload   string // that line; "" when the client did not say, and then NeedsBody
+	verified  Verified
 }
 
-// Parse reads how a request says it is signed.
+// Parse reads how a request says it is signed: exactly one of an Authorization
+// header or X-Amz- query parameters. It believes nothing yet, and does not
+// touch the body.
+//
+// It works on r.RequestURI, r.Host, r.Header, r.ContentLength and
+// r.TransferEncoding, as net/http's server fills them, and never on r.URL. It
+// keeps nothing of r. Errors are *Error.
 func Parse(r *http.Request) (*Signature, error) {
-	return nil, &Error{Code: "NotImplemented", Message: "Signatures are not read yet."}
+	path, params, err := parseTarget(r.RequestURI)
+	if err != nil {
+		return nil, err
+	}
+	h, err := readHeader(r)
+	if err != nil {
+		return nil, err
+	}
+	s := new(Signature)
+	if err := s.readClaim(h, params); err != nil {
+		return nil, err
+	}
+	if s.Service != "s3" && path != "/" {
+		return nil, refuse(invalidRequest, "A request for %s must have the path \"/\".", s.Service)
+	}
+	if err := h.checkSigned(r.Method, s.signed, s.Presigned); err != nil {
+		return nil, err
+	}
+	if s.payload, err = s.payloadLine(h, params); err != nil {
+		return nil, err
+	}
+	payload, err := s.readPayload(r.Method, h, s.payload, r.ContentLength)
+	if err != nil {
+		return nil, err
+	}
+	s.canonical = canonicalRequest(r.Method, path, params, h, s.signed)
+	s.verified = Verified{
+		method:  r.Method,
+		host:    r.Host,
+		path:    path,
+		query:   slices.DeleteFunc(slices.Clone(params), func(p Param) bool { return isAmz(p.Name) }),
+		header:  h.usable(r.Method, s.signed, s.Presigned, payload.Mode),
+		payload: payload,
+	}
+	for _, p := range params {
+		if name := strings.ToLower(p.Name); hoisted[name] != "" {
+			s.verified.header.Set(name, p.Value)
+		}
+	}
+	return s, nil
 }
 
-// NeedsBody reports whether the digest of the body is part of what was signed
-// without being named in the request, so that only VerifyBody can judge it.
-func (s *Signature) NeedsBody() bool { return s.Service == "sts" }
-
-// Verify proves that the holder of secret signed this request at about now.
-func (s *Signature) Verify(secret string, now time.Time) (*Verified, error) {
-	return nil, &Error{Code: "NotImplemented", Message: "Signatures are not verified yet."}
+// canonicalRequest makes all of the canonical request but its last line, the
+// payload's. path is encoded anew, once: however the client wrote it, this one
+// form is what is signed, and Verified.Path is what it encodes.
+func canonicalRequest(method, path string, params []Param, h header, signed []string) []byte {
+	signable := make([]Param, 0, len(params))
+	for _, p := range params {
+		if p.Name != paramSignature {
+			signable = append(signable, p)
+		}
+	}
+	b := make([]byte, 0, 1024)
+	b = append(b, method...)
+	b = append(b, '\n')
+	b = append(b, EscapePath(path)...)
+	b = append(b, '\n')
+	b = append(b, EncodeQuery(signable)...)
+	b = append(b, '\n')
+	return appendHeaders(b, h, signed)
 }
-
-// VerifyBody is Verify for requests whose whole body is at hand.
-func (s *Signature) VerifyBody(secret string, body []byte, now time.Time) (*Verified, error) {
-	return nil, &Error{Code: "NotImplemented", Message: "Signatures are not verified yet."}
-}
-
-// Verified is a request whose signature was proved.
-type Verified struct{}
-
-func (v *Verified) Method() string      { return "" }
-func (v *Verified) Host() string        { return "" }
-func (v *Verified) Path() string        { return "" }
-func (v *Verified) Query() []Param      { return nil }
-func (v *Verified) Header() http.Header { return nil }
-func (v *Verified) Payload() Payload    { return Payload{} }
-
-// Body wraps the request body.
-func (v *Verified) Body(body io.Reader) io.Reader { return body }
-
-// A Param is one query parameter, decoded.
-type Param struct{ Name, Value string }
-
-// A Payload is what the signature says about the body.
-type Payload struct {
-	Mode    Mode
-	Digest  string // lower-case hex, Mode == Hashed only
-	Length  int64  // decoded length in bytes; 0 when there is no body
-	Trailer string // lower-case name of the trailing checksum header, Mode == UnsignedTrailer only; may be ""
-}
-
-// A Mode says how the body is bound to the signature. The zero value is no mode.
-type Mode int
-
-const (
-	Unsigned        Mode = iota + 1 // UNSIGNED-PAYLOAD
-	Hashed                          // a hex digest
-	UnsignedTrailer                 // STREAMING-UNSIGNED-PAYLOAD-TRAILER
-)
-
-// TrailerBody frames r for STREAMING-UNSIGNED-PAYLOAD-TRAILER.
-func TrailerBody(r io.Reader, length int64, trailer string) (io.Reader, int64, error) {
-	return nil, 0, &Error{Code: "NotImplemented", Message: "Trailers are not written yet."}
-}
-
-// Credentials sign requests.
-type Credentials struct{ AccessKeyID, SecretAccessKey, SessionToken string }
-
-// Sign signs r.
-func Sign(r *http.Request, c Credentials, region, service, payloadHash string, now time.Time) {}
-
-// EscapePath encodes a path by S3's rule.
-func EscapePath(path string) string { return path }
-
-// EncodeQuery makes the canonical query.
-func EncodeQuery(params []Param) string { return "" }
-
-// An Error refuses a request.
-type Error struct{ Code, Message string }
-
-func (e *Error) Error() string { return e.Code + ": " + e.Message }

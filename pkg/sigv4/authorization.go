@@ -1,0 +1,230 @@
+package sigv4
+
+import (
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	algorithm      = "AWS4-HMAC-SHA256"
+	algorithmV4A   = "AWS4-ECDSA-P256-SHA256"
+	terminal       = "aws4_request"
+	isoFormat      = "20060102T150405Z"
+	dayFormat      = "20060102"
+	maxExpires     = 7 * 24 * 60 * 60 // seconds
+	maxAccessKeyID = 128
+)
+
+// The query parameters of a presigned request, spelled as they must be.
+const (
+	paramAlgorithm     = "X-Amz-Algorithm"
+	paramCredential    = "X-Amz-Credential"
+	paramDate          = "X-Amz-Date"
+	paramExpires       = "X-Amz-Expires"
+	paramSignedHeaders = "X-Amz-SignedHeaders"
+	paramSignature     = "X-Amz-Signature"
+	paramToken         = "X-Amz-Security-Token"
+	paramSHA256        = "X-Amz-Content-Sha256"
+)
+
+var presignParams = []string{paramAlgorithm, paramCredential, paramDate, paramExpires,
+	paramSignedHeaders, paramSignature, paramToken, paramSHA256}
+
+// hoisted are headers that SDKs move into the query when they presign, and
+// that S3 then takes from there. aws-sdk-go-v2 and the JavaScript SDK do so by
+// default for reads. Others are refused: dropping one would change what the
+// signer asked for.
+var hoisted = map[string]string{"x-amz-checksum-mode": "ENABLED"}
+
+// readClaim finds the one form of authentication that the request has.
+func (s *Signature) readClaim(h header, params []Param) error {
+	var v4, v2, other string // a parameter of each kind, if there is one
+	for _, p := range params {
+		switch {
+		case slices.ContainsFunc(presignParams, func(name string) bool { return strings.EqualFold(name, p.Name) }):
+			v4 = p.Name
+		case isAmz(p.Name):
+			other = p.Name
+		case p.Name == "AWSAccessKeyId" || p.Name == "Signature":
+			v2 = p.Name
+		}
+	}
+	switch _, header := h["authorization"]; {
+	case header && v4+v2 != "":
+		return refuse(invalidArgument, "Only one form of authentication is allowed, but the request has an Authorization header and also the query parameter %s.", quote(v4+v2))
+	case header && other != "":
+		return refuse(invalidArgument, "The query parameter %s is not one of S3's; send it as a signed header.", quote(other))
+	case header:
+		return s.readAuthorization(h)
+	case v4 != "" && v2 != "":
+		return refuse(invalidArgument, "Only one form of authentication is allowed, but the query has both %s and %s.", quote(v4), quote(v2))
+	case v4 != "":
+		return s.readPresigned(h, params)
+	case v2 != "":
+		return signatureVersion2()
+	}
+	return refuse(accessDenied, "Anonymous requests are not served: sign the request with AWS Signature Version 4.")
+}
+
+func signatureVersion2() error {
+	return refuse(invalidRequest, "The request is signed with AWS Signature Version 2, which is not supported: use Version 4 (%s); in boto3 that is Config(signature_version='s3v4').", algorithm)
+}
+
+func signatureVersion4A() error {
+	return refuse(notImplemented, "The request is signed with AWS Signature Version 4A (%s), which is not supported: use %s with one region.", algorithmV4A, algorithm)
+}
+
+func (s *Signature) readAuthorization(h header) error {
+	scheme, rest, _ := strings.Cut(h.get("authorization"), " ")
+	switch scheme {
+	case algorithm:
+	case algorithmV4A:
+		return signatureVersion4A()
+	case "AWS":
+		return signatureVersion2()
+	default:
+		return refuse(invalidArgument, "The Authorization header is of a kind that is not supported: it must begin with %s.", algorithm)
+	}
+	fields := make(map[string]string, 3)
+	for field := range strings.SplitSeq(rest, ",") {
+		name, value, ok := strings.Cut(strings.Trim(field, " "), "=")
+		switch name {
+		case "Credential", "SignedHeaders", "Signature":
+		default:
+			ok = false
+		}
+		if _, twice := fields[name]; !ok || twice {
+			return refuse(headerMalformed, "The Authorization header must hold Credential, SignedHeaders and Signature once each, separated by commas.")
+		}
+		fields[name] = value
+	}
+	if len(fields) != 3 {
+		return refuse(headerMalformed, "The Authorization header must hold Credential, SignedHeaders and Signature.")
+	}
+	var err error
+	if s.Time, err = headerTime(h); err != nil {
+		return err
+	}
+	s.SessionToken = h.get("x-amz-security-token")
+	return s.readFields(fields["Credential"], fields["SignedHeaders"], fields["Signature"], headerMalformed)
+}
+
+// headerTime is the time of signing of a request with an Authorization
+// header: x-amz-date, or Date when that is absent.
+func headerTime(h header) (time.Time, error) {
+	if _, ok := h["x-amz-date"]; ok {
+		if t, ok := parseISO(h.get("x-amz-date")); ok {
+			return t, nil
+		}
+		return time.Time{}, refuse(accessDenied, "The x-amz-date header must look like 20130524T000000Z.")
+	}
+	date := h.get("date")
+	if t, ok := parseISO(date); ok {
+		return t, nil
+	}
+	if t, err := http.ParseTime(date); err == nil {
+		return t.UTC(), nil
+	}
+	return time.Time{}, refuse(accessDenied, "A signed request must have a valid x-amz-date or Date header.")
+}
+
+func parseISO(s string) (time.Time, bool) {
+	t, err := time.Parse(isoFormat, s)
+	return t, err == nil && t.Format(isoFormat) == s // time.Parse takes fractions of a second
+}
+
+func (s *Signature) readPresigned(h header, params []Param) error {
+	values := make(map[string]string, len(presignParams))
+	for _, p := range params {
+		lower := strings.ToLower(p.Name)
+		switch want, known := hoisted[lower]; {
+		case !isAmz(p.Name):
+		case known && p.Value == want:
+		case slices.Contains(presignParams, p.Name):
+			values[p.Name] = p.Value
+		default:
+			return refuse(queryMalformed, "The presigned URL has the parameter %s, which is not supported there: send it as a signed header.", quote(p.Name))
+		}
+	}
+	for _, name := range []string{"x-amz-date", "x-amz-security-token"} {
+		if _, ok := h[name]; ok {
+			return refuse(invalidArgument, "The header %s does not belong to a presigned request, which has it in the query.", name)
+		}
+	}
+	switch values[paramAlgorithm] {
+	case algorithm:
+	case algorithmV4A:
+		return signatureVersion4A()
+	default:
+		return refuse(queryMalformed, "X-Amz-Algorithm must be %s.", algorithm)
+	}
+	var ok bool
+	if s.Time, ok = parseISO(values[paramDate]); !ok {
+		return refuse(queryMalformed, "X-Amz-Date must look like 20130524T000000Z.")
+	}
+	expires, err := strconv.ParseUint(values[paramExpires], 10, 32)
+	if err != nil || expires == 0 || expires > maxExpires {
+		return refuse(queryMalformed, "X-Amz-Expires must be a number of seconds from 1 to %d.", maxExpires)
+	}
+	s.Presigned, s.Expires = true, time.Duration(expires)*time.Second
+	s.SessionToken = values[paramToken]
+	return s.readFields(values[paramCredential], values[paramSignedHeaders], values[paramSignature], queryMalformed)
+}
+
+// readFields reads what both forms have; code is that of a malformed one.
+func (s *Signature) readFields(credential, signedHeaders, signature, code string) error {
+	if err := s.readCredential(credential, code); err != nil {
+		return err
+	}
+	if len(signature) != 2*len(s.signature) || strings.ToLower(signature) != signature {
+		return refuse(code, "The signature must be %d lower-case hexadecimal digits.", 2*len(s.signature))
+	}
+	if _, err := hex.Decode(s.signature[:], []byte(signature)); err != nil {
+		return refuse(code, "The signature must be %d lower-case hexadecimal digits.", 2*len(s.signature))
+	}
+	s.signed = strings.Split(signedHeaders, ";")
+	for i, name := range s.signed {
+		if name == "" || strings.ContainsFunc(name, notLowerToken) {
+			return refuse(code, "SignedHeaders must be lower-case header names separated by ';', and has %s.", quote(name))
+		}
+		if i > 0 && s.signed[i-1] >= name {
+			return refuse(code, "SignedHeaders must be sorted and name each header once; %s is out of order.", quote(name))
+		}
+	}
+	if !slices.Contains(s.signed, "host") {
+		return refuse(code, "SignedHeaders must name host.")
+	}
+	return nil
+}
+
+// readCredential reads AccessKeyId/yyyymmdd/region/service/aws4_request.
+func (s *Signature) readCredential(credential, code string) error {
+	parts := strings.Split(credential, "/")
+	if len(parts) != 5 || parts[4] != terminal {
+		return refuse(code, "The credential must be of the form AccessKeyId/yyyymmdd/region/service/%s.", terminal)
+	}
+	s.AccessKeyID, s.Region, s.Service = parts[0], parts[2], parts[3]
+	if s.AccessKeyID == "" || len(s.AccessKeyID) > maxAccessKeyID || escape(s.AccessKeyID, false) != s.AccessKeyID {
+		return refuse(code, "The access key id %s is not one.", quote(s.AccessKeyID))
+	}
+	if day := s.Time.Format(dayFormat); parts[1] != day {
+		return refuse(code, "The date %s in the credential must be the UTC day of the request, which is %s.", quote(parts[1]), day)
+	}
+	if s.Region == "" || len(s.Region) > 64 || escape(s.Region, false) != s.Region {
+		return refuse(code, "The region %s in the credential is not one.", quote(s.Region))
+	}
+	if s.Service != "s3" && s.Service != "sts" {
+		return refuse(code, "The service in the credential must be \"s3\" or \"sts\", not %s.", quote(s.Service))
+	}
+	return nil
+}
+
+// notLowerToken reports whether c cannot stand in a lower-case header name.
+func notLowerToken(c rune) bool {
+	lower := 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
+	return !lower && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+}

@@ -1,0 +1,175 @@
+package sigv4
+
+import (
+	"encoding/hex"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// The values of x-amz-content-sha256 that are not a digest.
+const (
+	UnsignedPayload        = "UNSIGNED-PAYLOAD"
+	UnsignedPayloadTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+)
+
+// maxLength is the longest body that one request may carry, in bytes.
+const maxLength = 5 << 30
+
+// emptyDigest is the SHA-256 of nothing.
+const emptyDigest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// A Payload is what the signature says about the body.
+type Payload struct {
+	Mode    Mode
+	Digest  string // lower-case hex, Mode == Hashed only
+	Length  int64  // decoded length in bytes; 0 when there is no body
+	Trailer string // lower-case name of the trailing checksum header, Mode == UnsignedTrailer only; may be ""
+}
+
+// A Mode says how the body is bound to the signature. The zero value is no
+// mode, and no verified request has it.
+type Mode int
+
+const (
+	Unsigned        Mode = iota + 1 // "UNSIGNED-PAYLOAD": not at all; only TLS protects it
+	Hashed                          // a SHA-256 digest of the body is signed
+	UnsignedTrailer                 // "STREAMING-UNSIGNED-PAYLOAD-TRAILER": framed, a checksum follows it, unsigned
+)
+
+// String gives the mode's name on the wire, or "SHA256" for a digest.
+func (m Mode) String() string {
+	switch m {
+	case Unsigned:
+		return UnsignedPayload
+	case Hashed:
+		return "SHA256"
+	case UnsignedTrailer:
+		return UnsignedPayloadTrailer
+	}
+	return "invalid"
+}
+
+// signedChunks are the forms in which each chunk has its own signature.
+var signedChunks = map[string]bool{
+	"STREAMING-AWS4-HMAC-SHA256-PAYLOAD":               true,
+	"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER":       true,
+	"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD":         true,
+	"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER": true,
+}
+
+// payloadLine is what stands in the last line of the canonical request; "" for
+// a service other than S3 that did not say.
+func (s *Signature) payloadLine(h header, params []Param) (string, error) {
+	value, ok := h.get("x-amz-content-sha256"), len(h["x-amz-content-sha256"]) > 0
+	for _, p := range params {
+		if p.Name != paramSHA256 {
+			continue
+		}
+		if ok && value != p.Value {
+			return "", refuse(invalidArgument, "The header x-amz-content-sha256 and the query parameter %s differ.", paramSHA256)
+		}
+		value, ok = p.Value, true
+	}
+	switch {
+	case ok:
+		return value, nil
+	case s.Service != "s3":
+		return "", nil
+	case s.Presigned:
+		return UnsignedPayload, nil
+	}
+	return "", refuse(invalidRequest, "The header x-amz-content-sha256 is missing.")
+}
+
+// readPayload says how a body is to be read; length is that of the body as it
+// is sent, -1 when the client did not say.
+func (s *Signature) readPayload(method string, h header, line string, length int64) (Payload, error) {
+	switch {
+	case s.NeedsBody() && line == "":
+		return plainPayload(h, Payload{Mode: Hashed, Length: length})
+	case isDigest(line):
+		p, err := plainPayload(h, Payload{Mode: Hashed, Digest: line, Length: length})
+		if err == nil && length == 0 && line != emptyDigest {
+			err = refuse(payloadMismatch, "The header x-amz-content-sha256 is not the digest of the body, which is empty.")
+		}
+		return p, err
+	case s.NeedsBody():
+		return Payload{}, refuse(invalidRequest, "A request for %s must sign the digest of its body.", s.Service)
+	case line == UnsignedPayload:
+		return plainPayload(h, Payload{Mode: Unsigned, Length: length})
+	case line == UnsignedPayloadTrailer:
+		if method != http.MethodPut || s.Presigned {
+			return Payload{}, refuse(invalidRequest, "%s is for uploads with PUT and an Authorization header only.", UnsignedPayloadTrailer)
+		}
+		return trailerPayload(h)
+	case signedChunks[line]:
+		return Payload{}, refuse(notImplemented, "The payload form %s is not supported: send %s, %s or the SHA-256 of the body.", line, UnsignedPayloadTrailer, UnsignedPayload)
+	default:
+		return Payload{}, refuse(invalidRequest, "The value %s of x-amz-content-sha256 is not supported: send %s, %s or the SHA-256 of the body in lower-case hexadecimal.", quote(line), UnsignedPayloadTrailer, UnsignedPayload)
+	}
+}
+
+// plainPayload checks p as the payload of a body without framing.
+func plainPayload(h header, p Payload) (Payload, error) {
+	if _, ok := h["transfer-encoding"]; ok || p.Length < 0 {
+		return Payload{}, refuse(missingContentLength, "The request must have a Content-Length header.")
+	}
+	if p.Length > maxLength {
+		return Payload{}, tooLarge(p.Length)
+	}
+	for _, name := range []string{"x-amz-decoded-content-length", "x-amz-trailer"} {
+		if _, ok := h[name]; ok {
+			return Payload{}, refuse(invalidRequest, "The header %s needs x-amz-content-sha256 to be a STREAMING form.", name)
+		}
+	}
+	for _, coding := range codings(h["content-encoding"]) {
+		if strings.EqualFold(coding, "aws-chunked") {
+			return Payload{}, refuse(invalidRequest, "The content encoding aws-chunked needs x-amz-content-sha256 to be a STREAMING form.")
+		}
+	}
+	return p, nil
+}
+
+// trailerPayload reads what announces an unsigned, framed body.
+func trailerPayload(h header) (Payload, error) {
+	if coding, ok := h["transfer-encoding"]; ok && coding[0] != "chunked" {
+		return Payload{}, refuse(notImplemented, "The transfer encoding %s is not supported.", quote(coding[0]))
+	}
+	if _, ok := h["x-amz-decoded-content-length"]; !ok {
+		return Payload{}, refuse(missingContentLength, "The request must have an x-amz-decoded-content-length header.")
+	}
+	decoded := h.get("x-amz-decoded-content-length")
+	length, err := strconv.ParseUint(decoded, 10, 63)
+	if err != nil || len(decoded) > 19 {
+		return Payload{}, refuse(invalidArgument, "The header x-amz-decoded-content-length must be a number of bytes, not %s.", quote(decoded))
+	}
+	if length > maxLength {
+		return Payload{}, tooLarge(int64(length))
+	}
+	p := Payload{Mode: UnsignedTrailer, Length: int64(length)}
+	if _, ok := h["x-amz-trailer"]; !ok {
+		return p, nil
+	}
+	p.Trailer = strings.ToLower(h.get("x-amz-trailer"))
+	switch _, known := checksumFor(p.Trailer); {
+	case known:
+		return p, nil
+	case strings.HasPrefix(p.Trailer, checksumPrefix) && !strings.Contains(p.Trailer, ","):
+		return Payload{}, refuse(notImplemented, "The trailing checksum %s is not supported: use one of %s.", quote(p.Trailer), checksumNames())
+	}
+	return Payload{}, refuse(invalidRequest, "The header x-amz-trailer must name one checksum header, not %s.", quote(p.Trailer))
+}
+
+func tooLarge(length int64) error {
+	return refuse(entityTooLarge, "The body has %d bytes; one request may carry at most %d.", length, int64(maxLength))
+}
+
+// isDigest reports whether s is a SHA-256 in lower-case hex.
+func isDigest(s string) bool {
+	if len(s) != 64 || strings.ToLower(s) != s {
+		return false
+	}
+	_, err := hex.DecodeString(s)
+	return err == nil
+}
