@@ -88,7 +88,9 @@ type Call struct {
 	Header  http.Header
 	Body    BodyKind
 
-	document document // set by SetBody
+	op       *operation
+	sums     []Param // checksum headers that SetBody checks
+	document node    // what SetBody read
 }
 
 // Path returns the decoded path for upstream: "/", "/bucket" or "/bucket/key".

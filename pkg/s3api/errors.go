@@ -1,0 +1,145 @@
+package s3api
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// An Error is a refusal as the client is to see it. Message is one sentence
+// for the person who asked; it holds no secret.
+type Error struct {
+	Code    string // AWS's code, as on the wire
+	Message string
+	Status  int // HTTP status
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+func refuse(code, format string, args ...any) *Error {
+	return &Error{code, fmt.Sprintf(format, args...), StatusOf(code)}
+}
+
+// quoted is s for a message: quoted, and cut when it is long.
+func quoted(s string) string {
+	const longest = 128
+	if len(s) > longest {
+		return strconv.Quote(s[:longest]) + "..."
+	}
+	return strconv.Quote(s)
+}
+
+// statuses has the codes whose status is not 400, the status of all others.
+// Source: "Error responses" of the Amazon S3 API Reference and "Common errors"
+// and AssumeRoleWithWebIdentity of the STS API Reference.
+var statuses = map[string]int{
+	"PermanentRedirect": http.StatusMovedPermanently,
+	"Redirect":          http.StatusTemporaryRedirect,
+	"TemporaryRedirect": http.StatusTemporaryRedirect,
+	"NotModified":       http.StatusNotModified,
+
+	"AccessDenied":            http.StatusForbidden,
+	"AccessDeniedException":   http.StatusForbidden,
+	"AccountProblem":          http.StatusForbidden,
+	"AllAccessDisabled":       http.StatusForbidden,
+	"InvalidAccessKeyId":      http.StatusForbidden,
+	"InvalidClientTokenId":    http.StatusForbidden,
+	"InvalidObjectState":      http.StatusForbidden,
+	"InvalidPayer":            http.StatusForbidden,
+	"InvalidSecurity":         http.StatusForbidden,
+	"NotSignedUp":             http.StatusForbidden,
+	"RegionDisabledException": http.StatusForbidden,
+	"RequestTimeTooSkewed":    http.StatusForbidden,
+	"SignatureDoesNotMatch":   http.StatusForbidden,
+	"UnauthorizedAccess":      http.StatusForbidden,
+
+	"NoSuchBucket":             http.StatusNotFound,
+	"NoSuchBucketPolicy":       http.StatusNotFound,
+	"NoSuchKey":                http.StatusNotFound,
+	"NoSuchTagSet":             http.StatusNotFound,
+	"NoSuchUpload":             http.StatusNotFound,
+	"NoSuchVersion":            http.StatusNotFound,
+	"NotFound":                 http.StatusNotFound,
+	"MethodNotAllowed":         http.StatusMethodNotAllowed,
+	"NotAcceptable":            http.StatusNotAcceptable,
+	"BucketAlreadyExists":      http.StatusConflict,
+	"BucketNotEmpty":           http.StatusConflict,
+	"InvalidBucketState":       http.StatusConflict,
+	"OperationAborted":         http.StatusConflict,
+	"RestoreAlreadyInProgress": http.StatusConflict,
+
+	"BucketAlreadyOwnedByYou":    http.StatusConflict,
+	"ConditionalRequestConflict": http.StatusConflict,
+	"MissingContentLength":       http.StatusLengthRequired,
+	"PreconditionFailed":         http.StatusPreconditionFailed,
+	"InvalidRange":               http.StatusRequestedRangeNotSatisfiable,
+
+	"InternalError":   http.StatusInternalServerError,
+	"InternalFailure": http.StatusInternalServerError,
+	"NotImplemented":  http.StatusNotImplemented,
+
+	"Busy":               http.StatusServiceUnavailable,
+	"ServiceUnavailable": http.StatusServiceUnavailable,
+	"SlowDown":           http.StatusServiceUnavailable,
+}
+
+// StatusOf returns the HTTP status that goes with an error code of S3 or STS,
+// and 400 for a code it does not know.
+func StatusOf(code string) int {
+	if status, ok := statuses[code]; ok {
+		return status
+	}
+	return http.StatusBadRequest
+}
+
+// ErrorXML returns an S3 error document. Characters that XML cannot hold are
+// replaced; an empty resource is left out.
+func ErrorXML(code, message, resource, requestID string) []byte {
+	var b bytes.Buffer
+	b.WriteString(xml.Header + "<Error>")
+	leaf(&b, "Code", code)
+	leaf(&b, "Message", message)
+	optional(&b, "Resource", resource)
+	leaf(&b, "RequestId", requestID)
+	b.WriteString("</Error>")
+	return b.Bytes()
+}
+
+// ParseErrorXML reads an error document of the upstream. ok is false when body
+// is none, so that it also tells an error from a result in an answer of status
+// 200, where white space may come first because S3 keeps connections alive
+// with it. Everything in the document but code and message is left behind.
+func ParseErrorXML(body []byte) (code, message string, ok bool) {
+	var doc struct {
+		XMLName xml.Name
+		Code    string
+		Message string
+	}
+	if err := xml.Unmarshal(bytes.TrimSpace(body), &doc); err != nil {
+		return "", "", false
+	}
+	code = strings.TrimSpace(doc.Code)
+	if doc.XMLName.Local != "Error" || !isCode(code) {
+		return "", "", false
+	}
+	return code, doc.Message, true
+}
+
+// isCode says whether s looks like an error code, which callers may put into
+// headers and events.
+func isCode(s string) bool {
+	for _, c := range []byte(s) {
+		if !isLetter(c) && !isDigit(c) && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }

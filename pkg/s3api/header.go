@@ -1,0 +1,80 @@
+package s3api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// transport has the x-amz-* headers that speak of the signature, of the framing
+// of the body or of the client. They are neither refused nor sent on: whoever
+// sends the request signs and frames it anew.
+var transport = []string{"X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Decoded-Content-Length", "X-Amz-Security-Token", "X-Amz-Trailer",
+	"X-Amz-User-Agent"}
+
+// isAmz says whether a header or parameter is of the family that S3 gives
+// meaning to.
+func isAmz(name string) bool {
+	const family = "x-amz-"
+	return len(name) > len(family) && strings.EqualFold(name[:len(family)], family)
+}
+
+// isSelective says whether a header makes a request depend on something, so
+// that to leave it out would be to do something else.
+func isSelective(name string) bool { return name == "Range" || strings.HasPrefix(name, "If-") }
+
+// withoutChunked takes the token aws-chunked, which names a framing that has
+// been taken off, out of a Content-Encoding, and keeps the rest in order.
+func withoutChunked(value string) string {
+	if !strings.Contains(strings.ToLower(value), "aws-chunked") {
+		return value
+	}
+	var kept []string
+	for token := range strings.SplitSeq(value, ",") {
+		if token = strings.TrimSpace(token); token != "" && !strings.EqualFold(token, "aws-chunked") {
+			kept = append(kept, token)
+		}
+	}
+	return strings.Join(kept, ",")
+}
+
+func hasControls(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// isToken says whether name may be the name of a header.
+func isToken(name string) bool {
+	for _, c := range []byte(name) {
+		if !isLetter(c) && !isDigit(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// answerHeaders has the headers of an answer that may reach the client.
+var answerHeaders = []string{
+	"Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Range",
+	"Content-Type", "Etag", "Expires", "Last-Modified", "Retry-After",
+	"X-Amz-Abort-Date", "X-Amz-Abort-Rule-Id", "X-Amz-Archive-Status", "X-Amz-Bucket-Region", "X-Amz-Checksum-*",
+	"X-Amz-Copy-Source-Version-Id", "X-Amz-Delete-Marker", "X-Amz-Expiration", "X-Amz-Meta-*", "X-Amz-Missing-Meta",
+	"X-Amz-Mp-Parts-Count", "X-Amz-Object-Lock-*", "X-Amz-Object-Size", "X-Amz-Replication-Status", "X-Amz-Request-Charged",
+	"X-Amz-Restore", "X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id",
+	"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", "X-Amz-Server-Side-Encryption-Context",
+	"X-Amz-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Server-Side-Encryption-Customer-Key-Md5", "X-Amz-Storage-Class",
+	"X-Amz-Tagging-Count", "X-Amz-Version-Id",
+}
+
+// ResponseHeader returns a copy of the headers of an upstream's answer that may
+// reach the client: those that describe the object and what was done. The
+// upstream's Location, cookies, request ids and everything unknown stay behind.
+func ResponseHeader(upstream http.Header) http.Header {
+	h := make(http.Header, len(upstream))
+	for name, values := range upstream {
+		name = http.CanonicalHeaderKey(name)
+		if permits(answerHeaders, name) {
+			h[name] = slices.Clone(values)
+		}
+	}
+	return h
+}

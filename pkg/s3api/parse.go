@@ -1,0 +1,241 @@
+package s3api
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Parse says which operation r is and what it touches. Errors are *Error: what
+// is not known is refused, whether operation, parameter or x-amz-* header.
+//
+// x-amz-* names in the query, where presigned URLs carry what is otherwise a
+// header, are read as the headers that they stand for, and are headers in the
+// Call. Headers without meaning for the operation, such as User-Agent, are left
+// out; conditions and ranges that do not belong to it are refused. The parameter
+// x-id, with which SDKs name the operation, is left out and never believed.
+func Parse(r Request) (*Call, error) {
+	c := &Call{Header: http.Header{}}
+	var err error
+	if c.Bucket, c.Key, err = splitPath(r.Path); err != nil {
+		return nil, err
+	}
+	in, err := read(r)
+	if err != nil {
+		return nil, err
+	}
+	if c.op, err = find(r.Method, c.level(), in); err != nil {
+		return nil, err
+	}
+	c.Operation, c.Body = c.op.name, c.op.body
+	if err := c.takeParams(in); err != nil {
+		return nil, err
+	}
+	if err := c.takeHeaders(in); err != nil {
+		return nil, err
+	}
+	src, err := c.takeSource(in)
+	if err != nil {
+		return nil, err
+	}
+	if !c.op.perObject {
+		c.Targets = slices.Concat(c.own(c.Key, c.VersionID, src, in), c.implied(c.Key, c.VersionID))
+	}
+	return c, nil
+}
+
+func (c *Call) level() level {
+	switch {
+	case c.Bucket == "":
+		return onService
+	case c.Key == "":
+		return onBucket
+	default:
+		return onObject
+	}
+}
+
+// An input is query and headers with each name once.
+type input struct {
+	query  []Param
+	params map[string]string
+	header map[string]string // canonical names
+}
+
+// read refuses what stands twice, and takes headers out of the query.
+func read(r Request) (input, error) {
+	in := input{params: make(map[string]string, len(r.Query)), header: make(map[string]string, len(r.Header))}
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		values := r.Header[name]
+		if len(values) == 0 {
+			continue
+		}
+		name = http.CanonicalHeaderKey(name)
+		if _, twice := in.header[name]; twice || len(values) > 1 && (isAmz(name) || isSelective(name)) {
+			return in, refuse("InvalidArgument", "The header %s stands twice in the request.", quoted(name))
+		}
+		in.header[name] = strings.Join(values, ", ")
+	}
+	for _, p := range r.Query {
+		if _, twice := in.params[p.Name]; twice {
+			return in, refuse("InvalidArgument", "The parameter %s stands twice in the request.", quoted(p.Name))
+		}
+		in.params[p.Name] = p.Value
+		if !isAmz(p.Name) {
+			in.query = append(in.query, p)
+			continue
+		}
+		if err := in.hoist(p); err != nil {
+			return in, err
+		}
+	}
+	return in, nil
+}
+
+// hoist takes the parameter p for the header of that name.
+func (in input) hoist(p Param) error {
+	name := http.CanonicalHeaderKey(p.Name)
+	if !isToken(name) || hasControls(p.Value) || slices.Contains(transport, name) && (name != "X-Amz-Content-Sha256" || p.Value != "UNSIGNED-PAYLOAD") {
+		return refuse("InvalidArgument", "The parameter %s does not belong in the query, or has a value that no header can have.", quoted(p.Name))
+	}
+	if _, twice := in.header[name]; twice {
+		return refuse("InvalidArgument", "The header %s stands twice in the request, counting its query.", quoted(name))
+	}
+	in.header[name] = strings.TrimSpace(p.Value)
+	return nil
+}
+
+// find returns the row of the table that fits best.
+func find(method string, l level, in input) (*operation, error) {
+	var best *operation
+	for i := range operations {
+		op := &operations[i]
+		if op.method == method && op.level == l && op.fits(in) && (best == nil || op.weight() > best.weight()) {
+			best = op
+		}
+	}
+	if best != nil {
+		return best, nil
+	}
+	for _, p := range in.query {
+		if slices.Contains(subresources, p.Name) {
+			return nil, notServed(method, l, p.Name)
+		}
+	}
+	return nil, notServed(method, l, "")
+}
+
+func notServed(method string, l level, subresource string) error {
+	if subresource != "" {
+		subresource = " with ?" + subresource
+	}
+	return refuse("NotImplemented", "%s on %s%s is an operation that is not served here.", quoted(method), l, subresource)
+}
+
+func (op *operation) fits(in input) bool {
+	for _, m := range op.marks {
+		v, ok := in.params[m.name]
+		if !ok || m.value == given && v == "" || m.value != given && v != m.value {
+			return false
+		}
+	}
+	_, ok := in.header[op.header]
+	return op.header == "" || ok
+}
+
+func (op *operation) weight() int {
+	w := 2 * len(op.marks)
+	if op.header != "" {
+		w++
+	}
+	return w
+}
+
+func (op *operation) marked(name string) bool {
+	return slices.ContainsFunc(op.marks, func(m mark) bool { return m.name == name })
+}
+
+// takeParams fills Query and VersionID.
+func (c *Call) takeParams(in input) error {
+	for _, p := range in.query {
+		switch {
+		case c.op.marked(p.Name), slices.Contains(c.op.params, p.Name):
+			if err := c.checkParam(p); err != nil {
+				return err
+			}
+			c.Query = append(c.Query, p)
+		case p.Name == "x-id", slices.Contains(c.op.drops, p.Name):
+		case !slices.Contains(subresources, p.Name):
+			return refuse("InvalidArgument", "%s does not take the parameter %s.", c.Operation, quoted(p.Name))
+		case len(c.op.marks) > 0:
+			return refuse("InvalidArgument", "The request asks for two operations at once: ?%s and ?%s.", c.op.marks[0].name, p.Name)
+		default:
+			return notServed(c.op.method, c.op.level, p.Name)
+		}
+	}
+	return nil
+}
+
+// checkParam checks the values that name what is touched, or that could do
+// harm.
+func (c *Call) checkParam(p Param) error {
+	switch {
+	case p.Name == "versionId":
+		c.VersionID = p.Value
+		return checkVersion(p.Value)
+	case p.Name == "prefix" && c.op.level == onBucket:
+		return checkPrefix(p.Value)
+	case p.Name == "partNumber":
+		if !isPartNumber(p.Value) {
+			return refuse("InvalidArgument", "The part number %s is not a number from 1 to %d.", quoted(p.Value), maxParts)
+		}
+	case strings.HasPrefix(p.Name, "response-") && hasControls(p.Value):
+		// The store makes a header of it.
+		return refuse("InvalidArgument", "The parameter %s contains control characters.", quoted(p.Name))
+	}
+	return nil
+}
+
+// takeHeaders fills Header.
+func (c *Call) takeHeaders(in input) error {
+	for _, name := range slices.Sorted(maps.Keys(in.header)) {
+		value := in.header[name]
+		switch {
+		case c.Body == XMLBody && (name == "Content-Md5" || c.op.sumsBody && permits(dataSums, name)):
+			c.sums = append(c.sums, Param{name, value})
+		case permits(c.op.headers, name), permits(everyOperation, name):
+			if name == "Content-Encoding" {
+				value = withoutChunked(value)
+			}
+			if value != "" {
+				c.Header[name] = []string{value}
+			}
+		case slices.Contains(transport, name):
+		case isAmz(name), isSelective(name):
+			return refuse("NotImplemented", "The header %s is not accepted with %s.", quoted(name), c.Operation)
+		}
+	}
+	if c.Body == XMLBody {
+		c.Header.Set("Content-Type", "application/xml")
+	}
+	return nil
+}
+
+// takeSource reads the source of a copy and puts it back as it was understood.
+func (c *Call) takeSource(in input) (source, error) {
+	if c.op.header != copySourceHeader {
+		return source{}, nil
+	}
+	switch directive := in.header[taggingDirective]; directive {
+	case "", "COPY", "REPLACE":
+	default:
+		return source{}, refuse("InvalidArgument", "The tagging directive %s is neither COPY nor REPLACE.", quoted(directive))
+	}
+	src, err := parseCopySource(in.header[copySourceHeader])
+	if err != nil {
+		return source{}, err
+	}
+	c.Header.Set(copySourceHeader, src.String())
+	return src, nil
+}

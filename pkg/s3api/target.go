@@ -1,0 +1,61 @@
+package s3api
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// own returns the targets that the operation has by itself.
+func (c *Call) own(key, versionID string, src source, in input) []Target {
+	var targets []Target
+	for _, t := range c.op.touches {
+		if name := t.unless[0]; name != "" && in.header[name] == t.unless[1] {
+			continue
+		}
+		target := Target{t.access, t.action, c.Bucket, key, versionID, t.scope}
+		switch t.on {
+		case origin:
+			target.Bucket, target.Key, target.VersionID = src.bucket, src.key, src.versionID
+		case listed:
+			target.Key = in.params["prefix"]
+		}
+		if target.VersionID != "" && t.versioned != "" {
+			target.Action = t.versioned
+		}
+		targets = append(targets, target)
+	}
+	return targets
+}
+
+// implied returns the targets that headers add, each once.
+func (c *Call) implied(key, versionID string) []Target {
+	var targets []Target
+	for _, name := range slices.Sorted(maps.Keys(c.Header)) {
+		for _, i := range implications {
+			if !permits([]string{i.header}, name) {
+				continue
+			}
+			t := Target{i.access, i.action, c.Bucket, key, versionID, Exact}
+			if slices.Contains(i.mild, c.Header.Get(name)) {
+				t.Access = Updates
+			}
+			if !slices.Contains(targets, t) {
+				targets = append(targets, t)
+			}
+		}
+	}
+	return targets
+}
+
+// permits says whether one of the patterns is name, or ends in "*" and begins
+// as name does.
+func permits(patterns []string, name string) bool {
+	for _, p := range patterns {
+		beginning, open := strings.CutSuffix(p, "*")
+		if p == name || open && len(name) > len(beginning) && strings.HasPrefix(name, beginning) {
+			return true
+		}
+	}
+	return false
+}
