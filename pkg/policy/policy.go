@@ -1,0 +1,143 @@
+// Package policy decides who may do what with which data.
+//
+// A data map says where each kind of data, its label, lives; policies say who
+// may read, update, delete and manage the data of a label. Both are YAML that
+// people write, and docs/policy.md is their specification: Parse reads them
+// strictly and reports every fault at once, Decide answers questions.
+//
+// Rules widen, policies narrow: of a resource that carries several labels, every
+// label must be granted; of a label that several policies govern, every policy
+// must grant it; within a policy one matching rule is enough.
+//
+// The package does no I/O and reads no clock and no environment. It knows
+// containers and the names in them, as S3 has buckets and keys, but nothing of
+// any protocol.
+package policy
+
+import "github.com/gimme-broker/gimme/pkg/strictyaml"
+
+// Access is one of the four kinds of what can be done with data.
+type Access string
+
+// The kinds of access, spelled as in a policy.
+const (
+	Reads   Access = "reads"   // contents, metadata, listings
+	Updates Access = "updates" // creating and changing
+	Deletes Access = "deletes" // taking away
+	Manages Access = "manages" // the life and configuration of containers, access lists
+)
+
+// Scope says how much of the data at and below its path a Question is about.
+type Scope string
+
+// The scopes.
+const (
+	Exact Scope = "exact" // the one resource that the path names
+	Under Scope = "under" // everything whose path begins with the path's bytes
+	Some  Scope = "some"  // something within: is there anything that the access is granted for?
+)
+
+// Severity grades a violation for those who watch. It never changes a
+// decision.
+type Severity string
+
+// The severities, from the one that stands where none is given.
+const (
+	Low    Severity = "low"
+	Medium Severity = "medium"
+	High   Severity = "high"
+)
+
+// Effect is what happens to data that carries no label.
+type Effect int
+
+// The effects. Deny is the zero value.
+const (
+	Deny Effect = iota
+	Allow
+)
+
+// A Principal is who asks. Issuer, Subject, Email and Name are for people to
+// read; what decides is Users, Groups and Service. The zero value is somebody
+// of whom nothing is known: only rules for everyone speak for them.
+type Principal struct {
+	Issuer, Subject, Email, Name string
+
+	// Users is compared with identities.users: the subject, and the e-mail
+	// address where the issuer is its authority.
+	Users []string
+	// Groups is compared with identities.groups.
+	Groups []string
+	// Service is compared with identities.services; "" is no service.
+	Service string
+}
+
+// A Question asks whether Access to what Path and Scope name is allowed. Path
+// is "container" or "container/name"; the first "/" divides the two, and all
+// bytes count as they are.
+type Question struct {
+	Access Access
+	Path   string
+	Scope  Scope
+}
+
+// A Source is the text of one file. Name is what faults call it.
+type Source struct {
+	Name string
+	Data []byte
+}
+
+// Options say what stands in no policy.
+type Options struct {
+	Repo       string // whose entries of the data map count: "S3"
+	Unlabelled Effect // what happens to data without a label
+}
+
+// A Decision is the answer to one or more questions together.
+type Decision struct {
+	Allowed bool
+	Labels  []string // every label that the questions touch, sorted, each once
+	// Reasons has, of a blocked decision, everything that blocks: each
+	// question, label and policy. Of an allowed one it has the policy and the
+	// rule that allowed each label, and unlabelled data that was let through.
+	Reasons []Reason
+}
+
+// A Reason is why one label, or data without one (Label is then empty), was
+// allowed or blocked.
+type Reason struct {
+	Allowed  bool
+	Policy   string // empty when no policy has a part in it
+	Rule     string // "rule 2": its place in the policy, from 1; empty when no rule allowed it
+	Label    string
+	Access   Access
+	Path     string   // of the question
+	Severity Severity // how grave the violation is; low for what is allowed
+	Text     string   // one clause for people, lower case, without full stop
+}
+
+// A Set is a data map and the policies over its labels, ready to decide. It
+// is immutable and safe for concurrent use; its zero value blocks everything.
+type Set struct{}
+
+// Parse reads the data map and the policies. The error is strictyaml.Faults
+// with every fault of every file; the Set is then nil. Warnings are about
+// what is certainly not meant but does no harm, also when there is an error.
+func Parse(dataMap Source, policies []Source, o Options) (*Set, []strictyaml.Fault, error) {
+	return &Set{}, nil, nil
+}
+
+// Decide answers whether p may do all of qs. It is total: what cannot be
+// understood, and no question at all, is blocked. Nothing is remembered
+// between calls.
+func (s *Set) Decide(p *Principal, qs ...Question) Decision { return Decision{} }
+
+// Digest is "sha256:" and the hexadecimal SHA-256 of the options and the
+// sources, whatever order the policies were given in.
+func (s *Set) Digest() string { return "" }
+
+// Labels returns the labels of the data map, sorted.
+func (s *Set) Labels() []string { return nil }
+
+// Groups returns every group that a policy names, sorted.
+func (s *Set) Groups() []string { return nil }
