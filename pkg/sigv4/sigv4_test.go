@@ -3,6 +3,8 @@ package sigv4_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"net/http"
@@ -28,12 +30,15 @@ var (
 // received reads raw as a server does.
 func received(t testing.TB, raw string) *http.Request {
 	t.Helper()
-	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
+	r, err := http.ReadRequest(newReader(raw))
 	if err != nil {
 		t.Fatalf("net/http refuses %q: %v", raw, err)
 	}
 	return r
 }
+
+// newReader reads s as http.ReadRequest wants it.
+func newReader(s string) *bufio.Reader { return bufio.NewReader(strings.NewReader(s)) }
 
 // sent gives the bytes that a client writes for r.
 func sent(t testing.TB, r *http.Request) string {
@@ -103,4 +108,10 @@ func wantCode(t testing.TB, err error, code string) {
 	if errors.Is(err, io.EOF) {
 		t.Fatal("a refusal is io.EOF")
 	}
+}
+
+func hmacOf(key []byte, text string) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write([]byte(text))
+	return m.Sum(nil)
 }
