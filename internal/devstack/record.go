@@ -1,0 +1,161 @@
+package devstack
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gimme-broker/gimme/pkg/audit"
+)
+
+// An entry is what the story must have left in the audit log, in its order.
+type entry struct {
+	kind      audit.Kind
+	email     string
+	operation string
+	object    string // bucket/key; empty when the operation has none
+	decision  audit.Decision
+}
+
+func (t *story) entries() []entry {
+	const customers, history = lake + "/" + customersKey, lake + "/" + historyKey
+	alice, bob := t.alice.Email, t.bob.Email
+	return []entry{
+		{audit.KindSession, alice, "AssumeRoleWithWebIdentity", "", audit.Allowed},
+		{audit.KindDecision, alice, "PutObject", customers, audit.Allowed},
+		{audit.KindDecision, alice, "CreateMultipartUpload", history, audit.Allowed},
+		{audit.KindDecision, alice, "UploadPart", history, audit.Allowed},
+		{audit.KindDecision, alice, "UploadPart", history, audit.Allowed},
+		{audit.KindDecision, alice, "CompleteMultipartUpload", history, audit.Allowed},
+		{audit.KindDecision, alice, "ListObjectsV2", lake, audit.Allowed},
+		{audit.KindDecision, alice, "HeadObject", customers, audit.Allowed},
+		{audit.KindDecision, alice, "GetObject", customers, audit.Allowed},
+		{audit.KindDecision, alice, "DeleteObject", customers, audit.Blocked},
+		{audit.KindSession, bob, "AssumeRoleWithWebIdentity", "", audit.Allowed},
+		{audit.KindDecision, bob, "GetObject", lake + "/public/holidays.csv", audit.Allowed},
+		{audit.KindDecision, bob, "GetObject", customers, audit.Blocked},
+	}
+}
+
+// record reads the audit log, shows it, and compares it with the story.
+func (t *story) record(ctx context.Context) (string, error) {
+	answers, err := t.answers(ctx)
+	if err != nil {
+		return "", err
+	}
+	rows := make([][]string, len(answers))
+	for i, e := range answers {
+		rows[i] = row(e)
+	}
+	t.table(rows, func(column int, cell string) string {
+		switch {
+		case column != decisionColumn:
+			return cell
+		case cell == string(audit.Allowed):
+			return t.paint(green, cell)
+		}
+		return t.paint(red, cell)
+	})
+	var got []entry
+	for _, e := range answers {
+		got = append(got, summary(e))
+	}
+	want := t.entries()
+	if !slices.Equal(got, want) {
+		return "", fmt.Errorf("the audit log holds %v, want %v", got, want)
+	}
+	return fmt.Sprintf("%d answers, each with its reasons; every answer was written before it was acted on", len(got)), nil
+}
+
+// answers returns the events of the story that answer a person. It waits a
+// little for the outcomes, which follow the bytes that they are about.
+func (t *story) answers(ctx context.Context) ([]audit.Event, error) {
+	for deadline := time.Now().Add(3 * time.Second); ; {
+		events, err := readEvents(t.path(auditFile))
+		if err != nil {
+			return nil, err
+		}
+		missing := withoutOutcome(events)
+		if len(missing) == 0 {
+			return slices.DeleteFunc(events, func(e audit.Event) bool {
+				return e.Kind != audit.KindDecision && e.Kind != audit.KindSession
+			}), nil
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("no outcome is on record for %s", strings.Join(missing, ", "))
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func readEvents(path string) ([]audit.Event, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the audit log: %w", err)
+	}
+	var events []audit.Event
+	for line := range strings.Lines(string(data)) {
+		if !strings.HasSuffix(line, "\n") {
+			return nil, errors.New("the audit log ends in the middle of a line")
+		}
+		var e audit.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			return nil, fmt.Errorf("audit log: line %q: %w", line, err)
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// withoutOutcome are the operations that were allowed and of which nothing
+// more is known.
+func withoutOutcome(events []audit.Event) []string {
+	ended := map[string]bool{}
+	for _, e := range events {
+		if e.Kind == audit.KindOutcome {
+			ended[e.ID] = true
+		}
+	}
+	var missing []string
+	for _, e := range events {
+		if e.Kind == audit.KindDecision && e.Decision == audit.Allowed && !ended[e.ID] {
+			missing = append(missing, summary(e).operation)
+		}
+	}
+	return missing
+}
+
+func summary(e audit.Event) entry {
+	s := entry{kind: e.Kind, decision: e.Decision}
+	if e.Principal != nil {
+		s.email = e.Principal.Email
+	}
+	if q := e.Request; q != nil {
+		s.operation, s.object = q.Operation, strings.TrimSuffix(q.Bucket+"/"+q.Key, "/")
+	}
+	return s
+}
+
+const decisionColumn = 4
+
+// row is an event for people to read.
+func row(e audit.Event) []string {
+	s := summary(e)
+	name, _, _ := strings.Cut(s.email, "@")
+	var why []string
+	for _, r := range e.Reasons {
+		if !slices.Contains(why, r.Text) {
+			why = append(why, r.Text)
+		}
+	}
+	return []string{e.Time.Local().Format("15:04:05.000"), name, s.operation, s.object, string(s.decision), strings.Join(why, "; ")}
+}
