@@ -65,20 +65,3 @@ type Session struct {
 // Expired says whether the session is over at now. The moment of expiry itself
 // is over.
 func (s *Session) Expired(now time.Time) bool { return !now.Before(s.Expires) }
-
-// A Keyring seals and opens. It is safe for concurrent use.
-type Keyring struct{}
-
-// OpenKeyring reads the key file at path, and makes one if there is none.
-func OpenKeyring(path, deployment string) (*Keyring, error) { return nil, errors.New("not there yet") }
-
-// Issue seals c.
-func (k *Keyring) Issue(c Claims) (Credentials, error) {
-	return Credentials{}, errors.New("not there yet")
-}
-
-// Open authenticates token for accessKeyID. Its one error is ErrInvalid.
-func (k *Keyring) Open(token, accessKeyID string) (*Session, error) { return nil, ErrInvalid }
-
-// FitGroups returns the groups that a session carries.
-func FitGroups(groups, named []string) []string { return groups }

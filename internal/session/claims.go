@@ -1,0 +1,216 @@
+package session
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// plainVersion is the first byte of the plaintext.
+const plainVersion = 1
+
+// emailDecides is the one bit of the flags that has a meaning.
+const emailDecides = 1
+
+// lastSecond is the end of the year 9999, in seconds of Unix time.
+const lastSecond = 253402300799
+
+// groupsThatFit is how much of a token all groups together may take, in bytes
+// of the plaintext.
+const groupsThatFit = 1024
+
+var errPlain = errors.New("not a plaintext of version 1")
+
+// FitGroups returns the groups that a session carries: all of them while they
+// take no more than 1 KiB, otherwise those that named holds, in their order.
+// Named are the groups that the role map and the policies speak of.
+func FitGroups(groups, named []string) []string {
+	if sizeOf(groups) <= groupsThatFit {
+		return groups
+	}
+	wanted := make(map[string]bool, len(named))
+	for _, g := range named {
+		wanted[g] = true
+	}
+	return slices.DeleteFunc(slices.Clone(groups), func(g string) bool { return !wanted[g] })
+}
+
+// sizeOf is what list takes in the plaintext, its count left out.
+func sizeOf(list []string) int {
+	n := 0
+	for _, s := range list {
+		n += 2 + len(s)
+	}
+	return n
+}
+
+// check says what keeps c from being a session.
+func (c *Claims) check() error {
+	switch {
+	case c.ID == [16]byte{}:
+		return errors.New("the session has no id")
+	case c.Principal.Issuer == "" || c.Principal.Subject == "":
+		return errors.New("the session has no issuer or no subject")
+	case c.Role == "":
+		return errors.New("the session has no role")
+	case c.Issued.Unix() < 1 || c.Expires.Unix() > lastSecond:
+		return errors.New("the session is not within the years 1970 to 9999")
+	case c.Expires.Unix() <= c.Issued.Unix():
+		return errors.New("the session expires before it has lasted a second")
+	case !c.AuthTime.IsZero() && (c.AuthTime.Unix() < 1 || c.AuthTime.Unix() > lastSecond):
+		return errors.New("the time of authentication is not within the years 1970 to 9999")
+	}
+	for _, list := range [][]string{c.texts(), c.Groups, c.AMR} {
+		for _, s := range list {
+			if !utf8.ValidString(s) {
+				return fmt.Errorf("text %q is not UTF-8", s)
+			}
+		}
+	}
+	return nil
+}
+
+// texts are the single texts in the order of the plaintext.
+func (c *Claims) texts() []string {
+	p := &c.Principal
+	return []string{p.Issuer, p.Subject, p.Email, p.Name, c.Role, c.ACR, c.Method, c.IdPSession}
+}
+
+// encode gives the plaintext of c (docs/session.md, "Plaintext"). A text or a
+// list that is too long for its length field is too long for a token as well.
+func (c *Claims) encode() ([]byte, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	b := append([]byte{plainVersion}, c.ID[:]...)
+	b = append(b, c.flags())
+	for _, t := range []time.Time{c.Issued, c.Expires, c.AuthTime} {
+		b = binary.BigEndian.AppendUint64(b, seconds(t))
+	}
+	for _, s := range c.texts() {
+		if len(s) > MaxToken {
+			return nil, fmt.Errorf("a text of %d bytes does not fit into a session token of at most %d characters", len(s), MaxToken)
+		}
+		b = appendText(b, s)
+	}
+	for _, list := range [][]string{c.Groups, c.AMR} {
+		if n := sizeOf(list); n > MaxToken {
+			return nil, fmt.Errorf("%d groups or methods take %d bytes and do not fit into a session token of at most %d characters", len(list), n, MaxToken)
+		}
+		b = binary.BigEndian.AppendUint16(b, uint16(len(list)))
+		for _, s := range list {
+			b = appendText(b, s)
+		}
+	}
+	return b, nil
+}
+
+func (c *Claims) flags() byte {
+	if c.Principal.EmailDecides {
+		return emailDecides
+	}
+	return 0
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
+}
+
+func seconds(t time.Time) uint64 {
+	if t.IsZero() {
+		return 0
+	}
+	return uint64(t.Unix())
+}
+
+// decode is the inverse of encode: it takes what encode gives, and nothing
+// else.
+func decode(plain []byte) (Claims, error) {
+	if len(plain) > MaxToken {
+		return Claims{}, errPlain
+	}
+	r := reader{rest: plain}
+	var c Claims
+	version := r.byte()
+	copy(c.ID[:], r.take(len(c.ID)))
+	flags := r.byte()
+	c.Principal.EmailDecides = flags&emailDecides != 0
+	for _, t := range []*time.Time{&c.Issued, &c.Expires, &c.AuthTime} {
+		*t = r.time()
+	}
+	p := &c.Principal
+	for _, s := range []*string{&p.Issuer, &p.Subject, &p.Email, &p.Name, &c.Role, &c.ACR, &c.Method, &c.IdPSession} {
+		*s = r.text()
+	}
+	c.Groups, c.AMR = r.list(), r.list()
+	if r.short || len(r.rest) != 0 || version != plainVersion || flags&^emailDecides != 0 {
+		return Claims{}, errPlain
+	}
+	if err := c.check(); err != nil {
+		return Claims{}, err
+	}
+	return c, nil
+}
+
+// A reader takes a plaintext apart. Once something is missing it gives zeroes
+// and stays short.
+type reader struct {
+	rest  []byte
+	short bool
+}
+
+func (r *reader) take(n int) []byte {
+	if r.short || len(r.rest) < n {
+		r.short = true
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}
+
+func (r *reader) byte() byte {
+	if b := r.take(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (r *reader) length() int {
+	if b := r.take(2); b != nil {
+		return int(binary.BigEndian.Uint16(b))
+	}
+	return 0
+}
+
+func (r *reader) time() time.Time {
+	b := r.take(8)
+	if b == nil {
+		return time.Time{}
+	}
+	switch n := binary.BigEndian.Uint64(b); {
+	case n == 0:
+		return time.Time{}
+	case n > lastSecond:
+		r.short = true
+		return time.Time{}
+	default:
+		return time.Unix(int64(n), 0).UTC()
+	}
+}
+
+func (r *reader) text() string { return string(r.take(r.length())) }
+
+func (r *reader) list() []string {
+	var list []string
+	for range r.length() {
+		if r.short {
+			return nil
+		}
+		list = append(list, r.text())
+	}
+	return list
+}
