@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/gimme-broker/gimme/internal/discovery"
+	"github.com/gimme-broker/gimme/pkg/audit"
+	"github.com/gimme-broker/gimme/pkg/policy"
+)
+
+// serveDiscovery tells anyone where people log in. It holds nothing secret, and
+// nothing that could send credentials elsewhere than to this address.
+func (s *Server) serveDiscovery(x *exchange) error {
+	x.event.Request.Operation = "Discovery"
+	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
+		return &refusal{Code: "MethodNotAllowed", Message: "The discovery document can be read, and nothing else."}
+	}
+	if err := x.allow(policy.Decision{Allowed: true}); err != nil {
+		return err
+	}
+	first := s.issuers[0].config
+	return x.sendJSON(discovery.Document{Version: 1, Issuer: first.Issuer.V, ClientID: first.ClientID.V, Scopes: first.Scopes, Region: s.config.Region})
+}
+
+// serveRoles tells people which roles they may take.
+func (s *Server) serveRoles(x *exchange) error {
+	x.event.Request.Operation = "Roles"
+	if x.r.Method != http.MethodGet {
+		return &refusal{Code: "MethodNotAllowed", Message: "The list of roles can be read, and nothing else."}
+	}
+	raw, ok := strings.CutPrefix(x.r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return &refusal{Code: "AccessDenied", Message: "The list of roles is shown to who presents an ID token."}
+	}
+	from, token, err := s.verify(x.r.Context(), raw)
+	if err != nil {
+		return tokenFault(err)
+	}
+	groups := from.groups(token)
+	x.event.Principal = &audit.Principal{Issuer: token.Issuer, Subject: token.Subject, Email: token.Email, Name: token.Name, Groups: groups}
+	if err := x.allow(policy.Decision{Allowed: true}); err != nil {
+		return err
+	}
+	roles := discovery.Roles{Roles: []discovery.Role{}}
+	for _, r := range s.config.Roles {
+		if r.admits(groups) {
+			roles.Roles = append(roles.Roles, discovery.Role{ARN: r.ARN.V})
+		}
+	}
+	return x.sendJSON(roles)
+}
+
+func (x *exchange) sendJSON(v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	h := x.w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	x.w.WriteHeader(http.StatusOK)
+	if x.r.Method != http.MethodHead {
+		x.w.Write(append(body, '\n'))
+	}
+	return nil
+}

@@ -1,0 +1,270 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/gimme-broker/gimme/internal/discovery"
+	"github.com/gimme-broker/gimme/internal/session"
+	"github.com/gimme-broker/gimme/pkg/audit"
+	"github.com/gimme-broker/gimme/pkg/policy"
+	"github.com/gimme-broker/gimme/pkg/s3api"
+	"github.com/gimme-broker/gimme/pkg/sigv4"
+)
+
+// An exchange is one request on its way through the sidecar, and what is known
+// of it so far. Its event grows as the request is understood.
+type exchange struct {
+	r       *http.Request
+	w       *meter
+	began   time.Time
+	rules   *rules // in force when the request arrived, and for all of it
+	event   audit.Event
+	events  *audit.Log
+	decided bool // the decision event is written
+	answer  func(w http.ResponseWriter, r *http.Request, f *refusal, id string)
+}
+
+// ServeHTTP is the one door. Paths are compared as they were sent: nothing here
+// cleans, decodes or redirects.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := s.begin(w, r)
+	defer x.end(s)
+	var err error
+	switch {
+	case r.RequestURI == discovery.Path:
+		err = s.serveDiscovery(x)
+	case r.RequestURI == discovery.RolesPath:
+		err = s.serveRoles(x)
+	case r.RequestURI == "/" && r.Method == http.MethodPost:
+		x.answer = answerSTS
+		err = s.serveSTS(x)
+	default:
+		err = s.serveS3(x)
+	}
+	if err != nil {
+		x.refuse(s, err)
+	}
+}
+
+func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	rules := s.rules.Load()
+	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return &exchange{
+		r: r, w: &meter{ResponseWriter: w}, began: time.Now(), rules: rules, events: s.events, answer: answerS3,
+		event: audit.Event{
+			ID:           newID(),
+			Kind:         audit.KindDecision,
+			Client:       &audit.Client{IP: ip, UserAgent: r.UserAgent()},
+			Request:      &audit.Request{Method: r.Method, Bytes: max(r.ContentLength, 0)},
+			PolicyDigest: rules.set.Digest(),
+		},
+	}
+}
+
+// know records whose session it is, once the signature has proven it.
+func (x *exchange) know(held *session.Session) {
+	p := held.Principal
+	x.event.Principal = &audit.Principal{Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, Name: p.Name, Groups: held.Groups}
+	x.event.Session = &audit.Session{ID: sessionID(held.Claims), Issued: held.Issued.UTC(), Expires: held.Expires.UTC()}
+	x.event.Role = held.Role
+}
+
+// describe records what is asked.
+func (x *exchange) describe(call *s3api.Call) {
+	q := x.event.Request
+	q.Operation, q.Bucket, q.Key, q.VersionID = call.Operation, call.Bucket, call.Key, call.VersionID
+	q.Actions, q.Access = nil, nil
+	for _, t := range call.Targets {
+		q.Actions = appendNew(q.Actions, t.Action)
+		q.Access = appendNew(q.Access, string(t.Access))
+		switch {
+		case call.Body == s3api.XMLBody && call.Key == "":
+			q.Keys = appendNew(q.Keys, t.Key)
+		case t.Bucket != call.Bucket || t.Key != call.Key && t.Scope == s3api.Exact:
+			q.Source = t.Bucket + "/" + t.Key
+		}
+	}
+}
+
+func appendNew(list []string, s string) []string {
+	for _, have := range list {
+		if have == s {
+			return list
+		}
+	}
+	return append(list, s)
+}
+
+// allow writes the decision to let the request through. Nothing may happen
+// before it has returned nil.
+func (x *exchange) allow(d policy.Decision) error {
+	return x.decide(audit.Allowed, d, "")
+}
+
+// decide writes a decision event.
+func (x *exchange) decide(answer audit.Decision, d policy.Decision, fault string) error {
+	e := x.event
+	e.Time, e.Decision, e.Labels, e.Reasons, e.Error = time.Now(), answer, d.Labels, reasons(d), fault
+	if err := x.events.Write(e); err != nil {
+		return &refusal{Code: "ServiceUnavailable", Message: "The request cannot be recorded, and what is not recorded is not served. Tell whoever runs this sidecar.", cause: err}
+	}
+	x.decided = x.decided || answer == audit.Allowed
+	return nil
+}
+
+func reasons(d policy.Decision) []audit.Reason {
+	list := make([]audit.Reason, len(d.Reasons))
+	for i, r := range d.Reasons {
+		list[i] = audit.Reason{Policy: r.Policy, Rule: r.Rule, Label: r.Label, Access: string(r.Access), Severity: string(r.Severity), Text: r.Text}
+	}
+	return list
+}
+
+// refuse is the one exit for whatever is not served: it records why, and tells
+// the person. After an answer has begun it can only cut the connection, so that
+// nobody takes a part for the whole.
+func (x *exchange) refuse(s *Server, err error) {
+	f := asRefusal(err)
+	if f.cause != nil {
+		s.log.Error(f.Code, "id", x.event.ID, "cause", f.cause)
+	}
+	x.event.Error = f.Error()
+	if !x.decided && x.events.Write(x.refused(f)) != nil {
+		s.log.Error("a refusal could not be recorded", "id", x.event.ID)
+	}
+	if x.w.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	x.w.code = f.Code
+	x.answer(x.w, x.r, f, x.event.ID)
+}
+
+func (x *exchange) refused(f *refusal) audit.Event {
+	e := x.event
+	e.Time, e.Decision, e.Labels, e.Reasons = time.Now(), audit.Blocked, f.decision.Labels, reasons(f.decision)
+	e.Response = &audit.Response{Status: f.status(), Code: f.Code, DurationMS: milliseconds(time.Since(x.began))}
+	return e
+}
+
+// end writes the outcome of what was allowed, also when a fault of ours or a
+// connection that was cut unwinds the stack.
+func (x *exchange) end(s *Server) {
+	fault := recover()
+	if fault != nil && fault != http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
+		x.event.Error = fmt.Sprintf("internal fault: %v", fault)
+		s.log.Error("internal fault", "id", x.event.ID, "fault", fault)
+		if !x.decided && x.events.Write(x.refused(&refusal{Code: "InternalError", Message: x.event.Error})) != nil {
+			s.log.Error("a fault could not be recorded", "id", x.event.ID)
+		}
+		fault = http.ErrAbortHandler
+	}
+	if x.decided {
+		e := x.event
+		e.Time, e.Kind = time.Now(), audit.KindOutcome
+		e.Response = &audit.Response{Status: x.w.status, Code: x.w.code, Bytes: x.w.bytes, Objects: x.w.objects, DurationMS: milliseconds(time.Since(x.began))}
+		if err := x.events.Write(e); err != nil {
+			s.log.Error("an outcome could not be recorded", "id", e.ID, "cause", err)
+		}
+	}
+	if fault != nil {
+		panic(fault)
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// A refusal is an answer other than the one that was asked for.
+type refusal struct {
+	Code     string // AWS's
+	Message  string // one sentence for the person
+	Status   int    // 0: the one that belongs to Code
+	decision policy.Decision
+	cause    error // for the operator's log alone
+}
+
+func (f *refusal) Error() string { return f.Code + ": " + f.Message }
+
+func (f *refusal) status() int {
+	if f.Status != 0 {
+		return f.Status
+	}
+	return s3api.StatusOf(f.Code)
+}
+
+// asRefusal knows the errors that say what to tell the person. Any other is a
+// fault of ours, of which the person learns only that it happened.
+func asRefusal(err error) *refusal {
+	if f, ok := errors.AsType[*refusal](err); ok {
+		return f
+	}
+	if e, ok := errors.AsType[*sigv4.Error](err); ok {
+		return &refusal{Code: e.Code, Message: e.Message}
+	}
+	if e, ok := errors.AsType[*s3api.Error](err); ok {
+		return &refusal{Code: e.Code, Message: e.Message, Status: e.Status}
+	}
+	return &refusal{Code: "InternalError", Message: "The sidecar failed. Tell whoever runs it the id of this request.", cause: err}
+}
+
+// answerS3 sends a refusal as S3 sends errors. A HEAD has no body, so the
+// sentence also stands in a header.
+func answerS3(w http.ResponseWriter, r *http.Request, f *refusal, id string) {
+	sentence := sentence(f.Message, id)
+	h := w.Header()
+	h.Set("X-Amz-Request-Id", id)
+	h.Set("X-Gimme-Reason", headerText(f.Code+": "+sentence))
+	h.Set("Content-Type", "application/xml")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(f.status())
+	if r.Method != http.MethodHead {
+		path, _, _ := strings.Cut(r.RequestURI, "?")
+		w.Write(s3api.ErrorXML(f.Code, sentence, path, id))
+	}
+}
+
+func sentence(message, id string) string { return message + " Event " + id + "." }
+
+// headerText makes s fit for a header: visible ASCII, of bounded length.
+func headerText(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+	return s[:min(len(s), 1024)]
+}
+
+// A meter is a ResponseWriter that knows what was sent.
+type meter struct {
+	http.ResponseWriter
+	status  int
+	code    string
+	bytes   int64
+	objects int
+}
+
+func (m *meter) WriteHeader(status int) {
+	if m.status == 0 {
+		m.status = status
+	}
+	m.ResponseWriter.WriteHeader(status)
+}
+
+func (m *meter) Write(p []byte) (int, error) {
+	if m.status == 0 {
+		m.status = http.StatusOK
+	}
+	n, err := m.ResponseWriter.Write(p)
+	m.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap serves http.ResponseController.
+func (m *meter) Unwrap() http.ResponseWriter { return m.ResponseWriter }

@@ -1,0 +1,133 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gimme-broker/gimme/internal/secret"
+	"github.com/gimme-broker/gimme/internal/session"
+	"github.com/gimme-broker/gimme/pkg/strictyaml"
+)
+
+// read loads the files that the configuration names, so that a fault in any of
+// them shows before anything listens.
+func (c *Config) read() strictyaml.Faults {
+	l := &faultList{file: c.file}
+	if c.TLS.CertFile.V != "" && c.TLS.KeyFile.V != "" {
+		cert, err := tls.LoadX509KeyPair(c.path(c.TLS.CertFile.V), c.path(c.TLS.KeyFile.V))
+		if err != nil {
+			l.at(c.TLS.CertFile, "read certificate: %v", err)
+		}
+		c.loaded.certificate = &cert
+	}
+	c.loaded.upstreamRoot = c.readRoots(l, c.Upstream.CAFile)
+	for _, i := range c.Issuers {
+		c.loaded.issuerRoots = append(c.loaded.issuerRoots, c.readRoots(l, i.CAFile))
+	}
+	if v := c.Upstream.Static.SecretAccessKeyFile; c.Upstream.Credentials.V == credentialsStatic && v.V != "" {
+		key, err := readSecret(c.path(v.V))
+		if err != nil {
+			l.at(v, "%v", err)
+		}
+		c.loaded.secretKey = key
+	}
+	c.checkKeyFile(l)
+	c.checkAuditFile(l)
+	if c.Policy.DataMap.V != "" && len(c.Policy.Policies) > 0 {
+		rules, err := c.readRules()
+		if err != nil {
+			l.found = append(l.found, asFaults(c.file, err)...)
+		}
+		c.loaded.rules = rules
+	}
+	return l.found
+}
+
+// readRoots reads PEM certificates; without a file it returns nil, which means
+// the system's.
+func (c *Config) readRoots(l *faultList, v strictyaml.Value[string]) *x509.CertPool {
+	if v.V == "" {
+		return nil
+	}
+	data, err := os.ReadFile(c.path(v.V))
+	if err != nil {
+		l.at(v, "read certificates: %v", err)
+		return nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		l.at(v, "%q holds no PEM certificate", v.V)
+	}
+	return pool
+}
+
+// readSecret reads a file that holds one secret.
+func readSecret(path string) (secret.Text, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("read secret: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return secret.Text{}, fmt.Errorf("secret file %q can be read by others (mode %04o): chmod 600 it", path, mode)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return secret.Text{}, fmt.Errorf("read secret: %w", err)
+	}
+	text := strings.TrimSpace(string(data))
+	if text == "" {
+		return secret.Text{}, fmt.Errorf("secret file %q is empty", path)
+	}
+	return secret.New(text), nil
+}
+
+// checkKeyFile judges an existing key file, and for a new one the folder, and
+// makes neither.
+func (c *Config) checkKeyFile(l *faultList) {
+	v := c.Sessions.KeyFile
+	if v.V == "" {
+		return
+	}
+	path := c.path(v.V)
+	_, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		checkFolder(l, v, filepath.Dir(path))
+	case err != nil:
+		l.at(v, "sessions.key_file: %v", err)
+	default:
+		if _, err := session.OpenKeyring(path, c.Sessions.Deployment); err != nil {
+			l.at(v, "sessions.key_file: %v", err)
+		}
+	}
+}
+
+func (c *Config) checkAuditFile(l *faultList) {
+	v := c.Audit.File
+	if v.V == "" || v.V == "-" {
+		return
+	}
+	f, err := os.OpenFile(c.path(v.V), os.O_APPEND|os.O_WRONLY, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		checkFolder(l, v, filepath.Dir(c.path(v.V)))
+	case err != nil:
+		l.at(v, "audit.file: %v", err)
+	default:
+		f.Close()
+	}
+}
+
+func checkFolder(l *faultList, v strictyaml.Value[string], folder string) {
+	if info, err := os.Stat(folder); err != nil {
+		l.at(v, "%q cannot be made: %v", v.V, err)
+	} else if !info.IsDir() {
+		l.at(v, "%q cannot be made: %q is not a folder", v.V, folder)
+	}
+}

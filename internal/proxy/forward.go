@@ -1,0 +1,98 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gimme-broker/gimme/internal/session"
+	"github.com/gimme-broker/gimme/internal/upstream"
+	"github.com/gimme-broker/gimme/pkg/audit"
+	"github.com/gimme-broker/gimme/pkg/policy"
+	"github.com/gimme-broker/gimme/pkg/s3api"
+	"github.com/gimme-broker/gimme/pkg/sigv4"
+)
+
+// newTransport connects to the upstream and nowhere else: no proxy from the
+// environment, no compression that would change bytes, HTTP/1.1 as S3 speaks
+// it. Redirects are not followed, because only http.Client does that.
+func newTransport(roots *x509.CertPool) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                  nil,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		DisableCompression:     true,
+		MaxIdleConns:           1024,
+		MaxIdleConnsPerHost:    512,
+		IdleConnTimeout:        50 * time.Second,
+		ResponseHeaderTimeout:  5 * time.Minute, // completing a large upload takes that long
+		MaxResponseHeaderBytes: 64 << 10,
+		WriteBufferSize:        64 << 10,
+		ReadBufferSize:         64 << 10,
+		Protocols:              protocols,
+	}
+}
+
+// An errand is a call that was allowed, with what it takes to run it.
+type errand struct {
+	method      string
+	call        *s3api.Call
+	payload     sigv4.Payload
+	body        io.Reader // StreamBody alone: decoded, verified to the last byte
+	credentials sigv4.Credentials
+	decision    ruling
+	principal   *policy.Principal
+}
+
+// credentials obtains those that the role has for the real S3.
+func (s *Server) credentials(ctx context.Context, held *session.Session) (sigv4.Credentials, error) {
+	p := held.Principal
+	c, err := s.source.Credentials(ctx, held.Role, upstream.Principal{Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, Name: p.Name, Groups: held.Groups})
+	if err != nil {
+		return sigv4.Credentials{}, &refusal{
+			Code: "ServiceUnavailable", cause: err,
+			Message: fmt.Sprintf("The sidecar got no credentials for role %s. Tell whoever runs it.", held.Role),
+		}
+	}
+	return sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, nil
+}
+
+// forward runs the errand upstream and streams the answer back.
+func (s *Server) forward(x *exchange, e *errand) error {
+	request, body, err := s.outbound(x.r.Context(), e)
+	if err != nil {
+		return err
+	}
+	x.event.Upstream = &audit.Upstream{Endpoint: s.config.Upstream.Endpoint.V}
+	response, err := s.transport.RoundTrip(request)
+	if err != nil {
+		if fault := body.fault(); fault != nil {
+			return bodyFault(fault)
+		}
+		if x.r.Context().Err() != nil {
+			return &refusal{Code: "RequestTimeout", Message: "The client went away."}
+		}
+		return &refusal{Code: "ServiceUnavailable", Message: "The real S3 cannot be reached.", cause: err}
+	}
+	defer response.Body.Close()
+	x.event.Upstream.RequestID = response.Header.Get("X-Amz-Request-Id")
+	switch {
+	case response.StatusCode >= 300 && response.StatusCode != http.StatusNotModified:
+		return s.upstreamRefused(x, response)
+	case e.call.Operation == "ListBuckets":
+		return s.sendBuckets(x, e, response)
+	case e.call.Operation == "DeleteObjects":
+		return s.sendDeleted(x, e, response)
+	case lateErrors[e.call.Operation]:
+		return s.sendLate(x, e, response)
+	}
+	return x.stream(response)
+}

@@ -1,0 +1,152 @@
+package proxy
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gimme-broker/gimme/internal/idtoken"
+	"github.com/gimme-broker/gimme/internal/session"
+	"github.com/gimme-broker/gimme/pkg/policy"
+	"github.com/gimme-broker/gimme/pkg/strictyaml"
+)
+
+// retryDiscovery is how long a provider that could not be reached is left
+// alone.
+const retryDiscovery = 5 * time.Second
+
+// An issuer is an OpenID provider, asked for its metadata when a token of it
+// first arrives, so that the sidecar starts, and serves the sessions it has
+// issued, while a provider is down.
+type issuer struct {
+	config Issuer
+	client *http.Client
+
+	mu       sync.Mutex // guards what follows; held while the provider is asked, so that it is asked once
+	provider *idtoken.Provider
+	failed   time.Time
+	failure  error
+}
+
+func newIssuers(c *Config) []*issuer {
+	list := make([]*issuer, len(c.Issuers))
+	for i, entry := range c.Issuers {
+		var roots *x509.CertPool
+		if i < len(c.loaded.issuerRoots) {
+			roots = c.loaded.issuerRoots[i]
+		}
+		list[i] = &issuer{config: entry, client: idtoken.NewClient(roots)}
+	}
+	return list
+}
+
+// issuerOf returns the configured issuer of that identifier, or nil.
+func (s *Server) issuerOf(identifier string) *issuer {
+	for _, i := range s.issuers {
+		if i.config.Issuer.V == identifier {
+			return i
+		}
+	}
+	return nil
+}
+
+func (i *issuer) discover(ctx context.Context) (*idtoken.Provider, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.provider != nil {
+		return i.provider, nil
+	}
+	if time.Since(i.failed) < retryDiscovery {
+		return nil, i.failure
+	}
+	provider, err := idtoken.Discover(ctx, i.client, i.config.Issuer.V)
+	if err != nil {
+		i.failed, i.failure = time.Now(), err
+		return nil, err
+	}
+	i.provider = provider
+	return provider, nil
+}
+
+// verify checks an ID token against the issuer that it names.
+func (s *Server) verify(ctx context.Context, raw string) (*issuer, *idtoken.Token, error) {
+	identifier, err := idtoken.UnverifiedIssuer(raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	from := s.issuerOf(identifier)
+	if from == nil {
+		return nil, nil, &idtoken.Error{Code: idtoken.Issuer, Detail: fmt.Sprintf("issuer %q is not one that this sidecar accepts", identifier)}
+	}
+	provider, err := from.discover(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	token, err := provider.Verify(ctx, raw, idtoken.Expect{
+		ClientIDs:   []string{from.config.ClientID.V},
+		GroupsClaim: from.config.GroupsClaim,
+		Now:         time.Now(),
+		MaxAge:      maxTokenAge,
+	})
+	return from, token, err
+}
+
+// maxTokenAge is how old an ID token may be: it is a bearer credential.
+const maxTokenAge = time.Hour
+
+// qualify puts the issuer's alias before a name of its own.
+func (i *issuer) qualify(name string) string {
+	if a := i.config.Alias.V; a != "" {
+		return a + ":" + name
+	}
+	return name
+}
+
+// groups are a token's groups as roles and policies name them.
+func (i *issuer) groups(t *idtoken.Token) []string {
+	list := make([]string, len(t.Groups))
+	for n, g := range t.Groups {
+		list[n] = i.qualify(g)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// emailDecides says whether a policy may go by the token's e-mail address: the
+// provider has verified it, and is the authority for its domain.
+func (i *issuer) emailDecides(t *idtoken.Token) bool {
+	_, domain, ok := strings.Cut(t.Email, "@")
+	return ok && t.EmailVerified && slices.ContainsFunc(i.config.EmailDomains, func(d string) bool { return strings.EqualFold(d, domain) })
+}
+
+// principal is who a session speaks for, as policies see it.
+func (i *issuer) principal(c session.Claims) *policy.Principal {
+	p := &policy.Principal{
+		Issuer: c.Principal.Issuer, Subject: c.Principal.Subject, Email: c.Principal.Email, Name: c.Principal.Name,
+		Users: []string{i.qualify(c.Principal.Subject)}, Groups: c.Groups,
+	}
+	if c.Principal.EmailDecides {
+		p.Users = append(p.Users, c.Principal.Email)
+	}
+	return p
+}
+
+// role returns the configured role of that ARN, or nil.
+func (s *Server) role(arn string) *Role {
+	for i := range s.config.Roles {
+		if s.config.Roles[i].ARN.V == arn {
+			return &s.config.Roles[i]
+		}
+	}
+	return nil
+}
+
+// admits says whether a member of groups may take the role.
+func (r *Role) admits(groups []string) bool {
+	return r.Everyone || slices.ContainsFunc(r.Groups, func(g strictyaml.Value[string]) bool { return slices.Contains(groups, g.V) })
+}

@@ -1,0 +1,140 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gimme-broker/gimme/pkg/s3api"
+	"github.com/gimme-broker/gimme/pkg/sigv4"
+)
+
+// emptyDigest is the SHA-256 of nothing.
+const emptyDigest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// outbound builds the upstream request from what was parsed, and from nothing
+// else, and signs it. After signing nothing changes but what is not signed.
+func (s *Server) outbound(ctx context.Context, e *errand) (*http.Request, *remembering, error) {
+	path := e.call.Path()
+	query := make([]sigv4.Param, len(e.call.Query))
+	for i, p := range e.call.Query {
+		query[i] = sigv4.Param(p)
+	}
+	r := (&http.Request{
+		Method: e.method,
+		URL: &url.URL{
+			Scheme: s.upstream.Scheme, Host: s.upstream.Host,
+			Path: path, RawPath: sigv4.EscapePath(path), RawQuery: sigv4.EncodeQuery(query),
+		},
+		Host:   s.upstream.Host,
+		Header: e.call.Header.Clone(),
+	}).WithContext(ctx)
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
+	hash, body, length, err := e.outboundBody(r.Header)
+	if err != nil {
+		return nil, nil, err
+	}
+	kept := &remembering{r: body}
+	if length > 0 {
+		r.Body, r.ContentLength = io.NopCloser(kept), length
+	} else if body != nil { // nothing to send, but its digest is still to be verified
+		if _, err := io.Copy(io.Discard, kept); err != nil {
+			return nil, nil, bodyFault(err)
+		}
+	}
+	sigv4.Sign(r, e.credentials, "s3", s.config.Upstream.Region, hash, time.Now())
+	r.Header.Set("User-Agent", "gimme")
+	return r, kept, nil
+}
+
+// outboundBody is the body as it goes upstream, its length on the wire, and
+// what stands for it in the signature. Where the client sent a digest the
+// upstream checks it too. A checksum that trailed the body trails it again,
+// computed anew from the bytes that were verified; the client's framing is
+// never passed on.
+func (e *errand) outboundBody(h http.Header) (hash string, body io.Reader, length int64, err error) {
+	switch {
+	case e.call.Body == s3api.XMLBody:
+		document := e.call.EncodeBody(e.decision.keeps)
+		sum := sha256.Sum256(document)
+		h.Set("Content-Type", "application/xml")
+		if e.call.Operation == "DeleteObjects" { // S3 demands a checksum of it, and the client's was of another body
+			h.Set("X-Amz-Checksum-Sha256", base64.StdEncoding.EncodeToString(sum[:]))
+		}
+		return hex.EncodeToString(sum[:]), bytes.NewReader(document), int64(len(document)), nil
+	case e.call.Body != s3api.StreamBody:
+		return emptyDigest, nil, 0, nil
+	case e.payload.Mode == sigv4.Hashed:
+		return e.payload.Digest, e.body, e.payload.Length, nil
+	case e.payload.Mode == sigv4.UnsignedTrailer && e.payload.Trailer != "":
+		framed, length, err := sigv4.TrailerBody(e.body, e.payload.Length, e.payload.Trailer)
+		if err != nil {
+			return "", nil, 0, err
+		}
+		h.Set("X-Amz-Trailer", e.payload.Trailer)
+		h.Set("X-Amz-Decoded-Content-Length", strconv.FormatInt(e.payload.Length, 10))
+		h.Set("Content-Encoding", strings.TrimSuffix("aws-chunked,"+h.Get("Content-Encoding"), ","))
+		return sigv4.UnsignedPayloadTrailer, framed, length, nil
+	}
+	return sigv4.UnsignedPayload, e.body, e.payload.Length, nil
+}
+
+// keeps says whether an object of a batch goes upstream.
+func (r ruling) keeps(t s3api.Target) bool {
+	_, blocked := r.blocked[object{t.Key, t.VersionID}]
+	return !blocked
+}
+
+// A remembering reader keeps the error that ended it, because the transport
+// reports only that the request failed.
+type remembering struct {
+	r   io.Reader
+	mu  sync.Mutex // guards err: the transport reads on a goroutine of its own
+	err error
+}
+
+func (b *remembering) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if err != nil && err != io.EOF {
+		b.mu.Lock()
+		b.err = err
+		b.mu.Unlock()
+	}
+	return n, err
+}
+
+// fault is the error other than io.EOF that ended the reader, if one did.
+func (b *remembering) fault() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// A patient reader waits for the client as long as something arrives now and
+// then.
+type patient struct {
+	r io.Reader
+	w http.ResponseWriter
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	deadline := http.NewResponseController(p.w)
+	// Not every connection has deadlines; those that net/http makes do.
+	_ = deadline.SetReadDeadline(time.Now().Add(progressTimeout))
+	n, err := p.r.Read(b)
+	if err != nil {
+		_ = deadline.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}

@@ -1,0 +1,208 @@
+// Package proxy is the sidecar. It issues sessions to people who show an ID
+// token, and stands between them and the real S3: every request is verified,
+// decided on, recorded, signed anew and streamed.
+//
+// It builds upstream requests from what it has parsed and forwards nothing
+// unread, which is why neither http.ServeMux nor httputil.ReverseProxy stands
+// in the data path: both rewrite S3 requests silently.
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/gimme-broker/gimme/internal/session"
+	"github.com/gimme-broker/gimme/internal/upstream"
+	"github.com/gimme-broker/gimme/pkg/audit"
+)
+
+// Limits on what a client may take its time for, and on what it may send
+// before it is known. docs/operating.md lists them.
+const (
+	headerTimeout   = 10 * time.Second  // to send the request's head
+	idleTimeout     = 120 * time.Second // between requests on a connection
+	progressTimeout = 60 * time.Second  // without a byte of a body moving
+	maxHeaderBytes  = 64 << 10
+	drainTimeout    = 30 * time.Second // for requests under way at shutdown
+)
+
+// Options are what New needs beside the configuration.
+type Options struct {
+	Log    *slog.Logger // for operators; nil discards
+	Stdout io.Writer    // where events go when audit.file is "-"; nil is os.Stdout
+}
+
+// A Server is the sidecar. Make one with New.
+type Server struct {
+	config    *Config
+	log       *slog.Logger
+	listener  net.Listener
+	address   string   // under which people reach it
+	upstream  *url.URL // of the real S3
+	keys      *session.Keyring
+	issuers   []*issuer
+	events    *audit.Log
+	source    upstream.Source
+	transport *http.Transport
+	rules     atomic.Pointer[rules]
+	reloading sync.Mutex
+}
+
+// New opens everything that the sidecar needs, the listener last, and so fails
+// early or not at all. The caller runs the server with Run, which closes it.
+func New(c *Config, o Options) (*Server, error) {
+	s := &Server{config: c, log: o.Log, transport: newTransport(c.loaded.upstreamRoot)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.rules.Store(c.loaded.rules)
+	s.issuers = newIssuers(c)
+	var err error
+	if s.upstream, err = url.Parse(c.Upstream.Endpoint.V); err != nil {
+		return nil, err
+	}
+	if s.source, err = newSource(c); err != nil {
+		return nil, err
+	}
+	if s.keys, err = session.OpenKeyring(c.path(c.Sessions.KeyFile.V), c.Sessions.Deployment); err != nil {
+		return nil, err
+	}
+	if s.events, err = openEvents(c, o.Stdout); err != nil {
+		return nil, err
+	}
+	if s.listener, err = net.Listen("tcp", c.Listen.V); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on %q: %w", c.Listen.V, err), s.events.Close())
+	}
+	s.address = c.Address.V
+	if s.address == "" {
+		s.address = s.URL()
+	}
+	return s, nil
+}
+
+func openEvents(c *Config, stdout io.Writer) (*audit.Log, error) {
+	if c.Audit.File.V != "-" {
+		return audit.Open(c.path(c.Audit.File.V))
+	}
+	if stdout == nil {
+		stdout = os.Stdout
+	}
+	return audit.NewLog(struct{ io.Writer }{stdout}), nil // not ours to close
+}
+
+func newSource(c *Config) (upstream.Source, error) {
+	u := c.Upstream
+	if u.Credentials.V == credentialsStatic {
+		return upstream.Static(u.Static.AccessKeyID.V, c.loaded.secretKey), nil
+	}
+	source, err := upstream.AssumeRole(upstream.AssumeRoleOptions{Endpoint: u.AssumeRole.STSEndpoint.V, Region: u.Region})
+	if err != nil {
+		return nil, fmt.Errorf("upstream credentials: %w", err)
+	}
+	return source, nil
+}
+
+// URL is where the server listens, such as http://127.0.0.1:8700.
+func (s *Server) URL() string {
+	scheme := "http"
+	if s.config.loaded.certificate != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + s.listener.Addr().String()
+}
+
+// Run serves until ctx ends, then finishes what is under way and closes
+// everything. It returns nil after such an end. SIGHUP, or a change of their
+// files, reloads the data map and the policies meanwhile.
+func (s *Server) Run(ctx context.Context) error {
+	server := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+
+		// OPTIONS * would otherwise be answered without us.
+		DisableGeneralOptionsHandler: true,
+	}
+	listener := s.listener
+	if cert := s.config.loaded.certificate; cert != nil {
+		listener = tls.NewListener(listener, &tls.Config{
+			Certificates: []tls.Certificate{*cert},
+			MinVersion:   tls.VersionTLS12,
+			NextProtos:   []string{"http/1.1"}, // S3 itself speaks nothing else
+		})
+	}
+	if err := s.events.Write(s.lifeEvent("started")); err != nil {
+		return errors.Join(err, s.listener.Close(), s.events.Close())
+	}
+	s.log.Info("serving", "url", s.URL(), "address", s.address, "upstream", s.config.Upstream.Endpoint.V, "policy", s.rules.Load().set.Digest())
+
+	background, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { s.watch(background) })
+	wg.Go(func() { s.reloadOnHangup(background) })
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		s.log.Info("stopping; requests under way are finished", "at most", drainTimeout)
+		err = shutdown(server)
+		<-served
+	}
+	stop()
+	wg.Wait()
+	s.transport.CloseIdleConnections()
+	return errors.Join(err, s.events.Write(s.lifeEvent("stopped")), s.events.Close())
+}
+
+// shutdown lets requests finish, and cuts those that do not.
+func shutdown(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests cut after %v: %w", drainTimeout, err), server.Close())
+	}
+	return nil
+}
+
+func (s *Server) reloadOnHangup(ctx context.Context) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			_ = s.Reload() // it has said what went wrong
+		}
+	}
+}
+
+func (s *Server) lifeEvent(what string) audit.Event {
+	return audit.Event{
+		ID: newID(), Time: time.Now(), Kind: audit.KindAdmin,
+		PolicyDigest: s.rules.Load().set.Digest(),
+		Request:      &audit.Request{Operation: what},
+	}
+}
+
+func newID() string { return rand.Text() }

@@ -1,0 +1,207 @@
+package proxy
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gimme-broker/gimme/pkg/policy"
+	"github.com/gimme-broker/gimme/pkg/s3api"
+	"github.com/gimme-broker/gimme/pkg/sigv4"
+)
+
+// maxDocument bounds an answer that is read whole: a page of buckets, the
+// result of a copy, an error.
+const maxDocument = 8 << 20
+
+// lateErrors are the operations that S3 answers 200 before it knows whether
+// they will succeed: the body then says that they did not.
+var lateErrors = map[string]bool{"CompleteMultipartUpload": true, "CopyObject": true, "UploadPartCopy": true}
+
+// ownFaults are what the upstream says when it does not accept the sidecar
+// itself. Of these the person can do nothing, and their documents hold key ids
+// and strings to sign.
+var ownFaults = map[string]bool{
+	"SignatureDoesNotMatch": true, "InvalidAccessKeyId": true, "InvalidToken": true, "ExpiredToken": true,
+	"RequestTimeTooSkewed": true, "AuthorizationHeaderMalformed": true, "InvalidSecurity": true,
+	"XAmzContentSHA256Mismatch": true, "PermanentRedirect": true, "TemporaryRedirect": true, "Redirect": true,
+}
+
+// stream sends an answer on as it arrives. If the upstream breaks off, so do
+// we: a short body must never look like a whole one.
+func (x *exchange) stream(response *http.Response) error {
+	x.head(response)
+	if length := response.ContentLength; length >= 0 {
+		x.w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
+	}
+	x.w.WriteHeader(response.StatusCode)
+	if x.r.Method == http.MethodHead {
+		return nil
+	}
+	if err := pump(x.w, response.Body); err != nil {
+		x.event.Error = "the answer was cut: " + err.Error()
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// head copies the headers that are for the client.
+func (x *exchange) head(response *http.Response) {
+	h := x.w.Header()
+	for name, values := range s3api.ResponseHeader(response.Header) {
+		h[name] = values
+	}
+	h.Set("X-Amz-Request-Id", x.event.ID)
+}
+
+var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// pump copies until the end, as long as the client takes something now and
+// then.
+func pump(w http.ResponseWriter, r io.Reader) error {
+	buffer := buffers.Get().(*[64 << 10]byte)
+	defer buffers.Put(buffer)
+	deadline := http.NewResponseController(w)
+	defer deadline.SetWriteDeadline(time.Time{})
+	for {
+		n, err := r.Read(buffer[:])
+		if n > 0 {
+			_ = deadline.SetWriteDeadline(time.Now().Add(progressTimeout))
+			if _, err := w.Write(buffer[:n]); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (x *exchange) sendXML(status int, document []byte) {
+	h := x.w.Header()
+	h.Set("Content-Type", "application/xml")
+	h.Set("Content-Length", strconv.Itoa(len(document)))
+	h.Set("X-Amz-Request-Id", x.event.ID)
+	x.w.WriteHeader(status)
+	x.w.Write(document)
+}
+
+// document reads an answer that has to be understood.
+func document(response *http.Response) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxDocument+1))
+	if err == nil && len(body) > maxDocument {
+		err = fmt.Errorf("the upstream's answer is larger than %d bytes", maxDocument)
+	}
+	if err != nil {
+		return nil, &refusal{Code: "ServiceUnavailable", Message: "The real S3 broke off its answer.", cause: err}
+	}
+	return body, nil
+}
+
+// upstreamRefused passes an error of the upstream on: its code and sentence,
+// and nothing else that its document holds.
+func (s *Server) upstreamRefused(x *exchange, response *http.Response) error {
+	if x.r.Method == http.MethodHead && response.StatusCode >= 400 {
+		x.head(response)
+		x.w.code = http.StatusText(response.StatusCode)
+		x.w.WriteHeader(response.StatusCode)
+		return nil
+	}
+	body, err := document(response)
+	if err != nil {
+		return err
+	}
+	code, message, ok := s3api.ParseErrorXML(body)
+	return s.upstreamError(response.StatusCode, code, message, ok)
+}
+
+func (s *Server) upstreamError(status int, code, message string, understood bool) error {
+	if !understood || ownFaults[code] || status < 400 {
+		return &refusal{
+			Code: "InternalError", Message: "The real S3 did not accept the sidecar's request. Tell whoever runs the sidecar.",
+			cause: fmt.Errorf("upstream answered %d %s %q", status, code, message),
+		}
+	}
+	if code == "AccessDenied" {
+		message = "The sidecar's policy allows this, but the real S3 denies it to the role of your session."
+	}
+	if !strings.HasSuffix(message, ".") {
+		message += "."
+	}
+	return &refusal{Code: code, Message: message, Status: status}
+}
+
+// sendLate answers an operation whose 200 may hold an error, which becomes an
+// error's status here, and rewrites the upstream's URL in the result.
+func (s *Server) sendLate(x *exchange, e *errand, response *http.Response) error {
+	body, err := document(response)
+	if err != nil {
+		return err
+	}
+	if code, message, ok := s3api.ParseErrorXML(body); ok {
+		return s.upstreamError(s3api.StatusOf(code), code, message, true)
+	}
+	if e.call.Operation == "CompleteMultipartUpload" {
+		result, err := s3api.ParseCompleteResult(body)
+		if err != nil {
+			return &refusal{Code: "InternalError", Message: "The real S3's answer was not understood.", cause: err}
+		}
+		result.Location = s.address + sigv4.EscapePath(e.call.Path())
+		body = result.XML()
+	}
+	x.head(response)
+	x.sendXML(response.StatusCode, body)
+	return nil
+}
+
+// sendBuckets lists the buckets in which the person may do something.
+func (s *Server) sendBuckets(x *exchange, e *errand, response *http.Response) error {
+	body, err := document(response)
+	if err != nil {
+		return err
+	}
+	list, err := s3api.ParseListBuckets(body)
+	if err != nil {
+		return &refusal{Code: "InternalError", Message: "The real S3's answer was not understood.", cause: err}
+	}
+	list.Filter(func(bucket string) bool { return x.rules.mayUse(e.principal, bucket) })
+	x.sendXML(http.StatusOK, list.XML())
+	return nil
+}
+
+// mayUse says whether p may do anything at all in bucket.
+func (r *rules) mayUse(p *policy.Principal, bucket string) bool {
+	for _, access := range []policy.Access{policy.Reads, policy.Updates, policy.Deletes, policy.Manages} {
+		if r.set.Decide(p, policy.Question{Access: access, Path: bucket, Scope: policy.Some}).Allowed {
+			return true
+		}
+	}
+	return false
+}
+
+// sendDeleted answers a batch of deletes: what the upstream says of those it
+// was asked, and why the others were not.
+func (s *Server) sendDeleted(x *exchange, e *errand, response *http.Response) error {
+	body, err := document(response)
+	if err != nil {
+		return err
+	}
+	if code, message, ok := s3api.ParseErrorXML(body); ok {
+		return s.upstreamError(s3api.StatusOf(code), code, message, true)
+	}
+	result, err := s3api.ParseDeleteResult(body)
+	if err != nil {
+		return &refusal{Code: "InternalError", Message: "The real S3's answer was not understood.", cause: err}
+	}
+	x.w.objects = len(x.event.Request.Keys) - len(result.Errors)
+	e.decision.addErrors(&result, e.call, e.principal, x.event.ID)
+	x.sendXML(http.StatusOK, result.XML())
+	return nil
+}

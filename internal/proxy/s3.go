@@ -1,0 +1,301 @@
+package proxy
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gimme-broker/gimme/internal/session"
+	"github.com/gimme-broker/gimme/pkg/audit"
+	"github.com/gimme-broker/gimme/pkg/policy"
+	"github.com/gimme-broker/gimme/pkg/s3api"
+	"github.com/gimme-broker/gimme/pkg/sigv4"
+)
+
+// serveS3 is the life of a request, top to bottom. Each step stands on the ones
+// before it; nothing goes upstream before the decision is on record.
+func (s *Server) serveS3(x *exchange) error {
+	now := time.Now()
+	signature, err := sigv4.Parse(x.r)
+	if err != nil {
+		return err
+	}
+	held, err := s.open(signature)
+	if err != nil {
+		return err
+	}
+	verified, err := signature.Verify(held.SecretAccessKey.Reveal(), now)
+	if err != nil {
+		return err
+	}
+	x.know(held)
+	principal, err := s.admit(held, signature, "s3", now)
+	if err != nil {
+		return err
+	}
+	call, err := s3api.Parse(apiRequest(verified))
+	if err != nil {
+		return err
+	}
+	x.describe(call)
+	body, err := x.body(call, verified)
+	if err != nil {
+		return err
+	}
+	decision, err := x.judge(call, principal)
+	if err != nil {
+		return err
+	}
+	if decision.answered {
+		return nil
+	}
+	if err := x.allow(decision.allowed); err != nil {
+		return err
+	}
+	credentials, err := s.credentials(x.r.Context(), held)
+	if err != nil {
+		return err
+	}
+	return s.forward(x, &errand{method: verified.Method(), call: call, payload: verified.Payload(), body: body, credentials: credentials, decision: decision, principal: principal})
+}
+
+// open opens the session that a signature presents.
+func (s *Server) open(signature *sigv4.Signature) (*session.Session, error) {
+	if signature.SessionToken == "" {
+		return nil, &refusal{Code: "InvalidAccessKeyId", Message: "The request is not signed with credentials of this sidecar. Log in: gimme s3 --profile NAME."}
+	}
+	held, err := s.keys.Open(signature.SessionToken, signature.AccessKeyID)
+	if err != nil {
+		return nil, &refusal{Code: "InvalidToken", Message: "The session token is not one of this sidecar's. Log in: gimme s3 --profile NAME."}
+	}
+	return held, nil
+}
+
+// admit judges a session whose holder has proven to hold it.
+func (s *Server) admit(held *session.Session, signature *sigv4.Signature, service string, now time.Time) (*policy.Principal, error) {
+	if signature.Service != service {
+		return nil, &refusal{Code: "AuthorizationHeaderMalformed", Message: fmt.Sprintf("The request is signed for service %q; %q is wanted here.", signature.Service, service)}
+	}
+	if held.Expired(now) {
+		return nil, &refusal{Code: "ExpiredToken", Message: fmt.Sprintf("Your session expired at %s. Log in again: gimme s3 --profile NAME.", held.Expires.UTC().Format("15:04:05 MST on 2 January 2006"))}
+	}
+	from := s.issuerOf(held.Principal.Issuer)
+	if from == nil {
+		return nil, &refusal{Code: "InvalidToken", Message: fmt.Sprintf("Sessions of issuer %q are no longer accepted. Log in again: gimme s3 --profile NAME.", held.Principal.Issuer)}
+	}
+	if role := s.role(held.Role); role == nil || !role.admits(held.Groups) {
+		return nil, &refusal{Code: "InvalidToken", Message: fmt.Sprintf("Role %s is no longer open to you. Log in again: gimme s3 --profile NAME.", held.Role)}
+	}
+	return from.principal(held.Claims), nil
+}
+
+func apiRequest(v *sigv4.Verified) s3api.Request {
+	query := v.Query()
+	params := make([]s3api.Param, len(query))
+	for i, p := range query {
+		params[i] = s3api.Param(p)
+	}
+	return s3api.Request{Method: v.Method(), Path: v.Path(), Query: params, Header: v.Header()}
+}
+
+// body returns the verified body of what is streamed. A body that says what is
+// touched is read here, whole and bounded; all others are first read after the
+// decision.
+func (x *exchange) body(call *s3api.Call, verified *sigv4.Verified) (io.Reader, error) {
+	payload := verified.Payload()
+	x.event.Request.Bytes = payload.Length
+	stream := verified.Body(&patient{r: x.r.Body, w: x.w})
+	switch call.Body {
+	case s3api.StreamBody:
+		return stream, nil
+	case s3api.XMLBody:
+		if payload.Length > s3api.MaxXMLBody {
+			return nil, &refusal{Code: "MaxMessageLengthExceeded", Message: fmt.Sprintf("The body of %s is larger than %d bytes.", call.Operation, s3api.MaxXMLBody)}
+		}
+		xml, err := io.ReadAll(stream)
+		if err != nil {
+			return nil, bodyFault(err)
+		}
+		if err := call.SetBody(xml); err != nil {
+			return nil, err
+		}
+		x.describe(call)
+		return nil, nil
+	}
+	if payload.Length > 0 {
+		return nil, &refusal{Code: "InvalidRequest", Message: fmt.Sprintf("%s takes no body.", call.Operation)}
+	}
+	if _, err := io.Copy(io.Discard, stream); err != nil { // a digest of nothing is still to be right
+		return nil, bodyFault(err)
+	}
+	return nil, nil
+}
+
+// bodyFault passes on what the verifier says of a body; anything else is a
+// client that went away.
+func bodyFault(err error) error {
+	if f := asRefusal(err); f.Code != "InternalError" {
+		return f
+	}
+	return &refusal{Code: "IncompleteBody", Message: "The body ended before it was whole."}
+}
+
+// A ruling is what was decided on a call.
+type ruling struct {
+	allowed  policy.Decision
+	blocked  map[object]policy.Decision // of a batch: what is left out, and why
+	answered bool                       // nothing is left to forward, and the client has been told
+}
+
+// An object is a key with its version.
+type object struct{ key, version string }
+
+// judge decides on everything that the call touches. One blocked target blocks
+// the call; only a batch of deletes is answered key by key.
+func (x *exchange) judge(call *s3api.Call, p *policy.Principal) (ruling, error) {
+	switch {
+	case call.Operation == "ListBuckets": // anyone may ask; the answer is filtered
+		return ruling{allowed: policy.Decision{Allowed: true}}, nil
+	case len(call.Targets) == 0:
+		return ruling{}, &refusal{Code: "AccessDenied", Message: call.Operation + " touches nothing that could be decided on."}
+	case call.Operation == "DeleteObjects":
+		return x.judgeBatch(call, p)
+	}
+	d := x.rules.set.Decide(p, questions(call.Targets)...)
+	if !d.Allowed {
+		return ruling{}, blocked(p, call.Operation, resource(call, d), d)
+	}
+	return ruling{allowed: d}, nil
+}
+
+// judgeBatch decides key by key. What is blocked has an event of its own, so
+// that a search for blocked requests finds it.
+func (x *exchange) judgeBatch(call *s3api.Call, p *policy.Principal) (ruling, error) {
+	r := ruling{blocked: map[object]policy.Decision{}}
+	targets := map[object][]s3api.Target{}
+	for _, t := range call.Targets {
+		o := object{t.Key, t.VersionID}
+		targets[o] = append(targets[o], t)
+	}
+	var no policy.Decision
+	var allowedKeys, blockedKeys []string
+	for _, t := range call.Targets {
+		o := object{t.Key, t.VersionID}
+		if targets[o] == nil {
+			continue // done
+		}
+		d := x.rules.set.Decide(p, questions(targets[o])...)
+		targets[o] = nil
+		if d.Allowed {
+			allowedKeys = append(allowedKeys, o.key)
+			r.allowed = join(r.allowed, d)
+			continue
+		}
+		blockedKeys = append(blockedKeys, o.key)
+		r.blocked[o] = d
+		no = join(no, d)
+	}
+	if len(blockedKeys) > 0 {
+		x.event.Request.Keys = blockedKeys
+		if err := x.decide(audit.Blocked, no, fmt.Sprintf("AccessDenied: %d of %d objects", len(blockedKeys), len(blockedKeys)+len(allowedKeys))); err != nil {
+			return ruling{}, err
+		}
+		x.event.Request.Keys = allowedKeys
+	}
+	if len(allowedKeys) == 0 {
+		r.answered = true
+		result := s3api.DeleteResult{}
+		r.addErrors(&result, call, p, x.event.ID)
+		x.sendXML(http.StatusOK, result.XML())
+	}
+	return r, nil
+}
+
+// join gathers decisions on the objects of a batch.
+func join(a, b policy.Decision) policy.Decision {
+	for _, l := range b.Labels {
+		a.Labels = appendNew(a.Labels, l)
+	}
+	for _, r := range b.Reasons {
+		r.Path = "" // told once a label, not once a key
+		if !contains(a.Reasons, r) {
+			a.Reasons = append(a.Reasons, r)
+		}
+	}
+	a.Allowed = b.Allowed
+	return a
+}
+
+func contains(list []policy.Reason, r policy.Reason) bool {
+	for _, have := range list {
+		if have.Policy == r.Policy && have.Rule == r.Rule && have.Label == r.Label && have.Access == r.Access && have.Label != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// addErrors tells of each object that was blocked, in the order of the request.
+func (r ruling) addErrors(result *s3api.DeleteResult, call *s3api.Call, p *policy.Principal, id string) {
+	told := map[object]bool{}
+	for _, t := range call.Targets {
+		o := object{t.Key, t.VersionID}
+		d, no := r.blocked[o]
+		if !no || told[o] {
+			continue
+		}
+		told[o] = true
+		message := sentence(blocked(p, "DeleteObject", "s3://"+t.Bucket+"/"+t.Key, d).Message, id)
+		result.Errors = append(result.Errors, s3api.DeleteError{Key: t.Key, VersionID: t.VersionID, Code: "AccessDenied", Message: message})
+	}
+}
+
+func questions(targets []s3api.Target) []policy.Question {
+	qs := make([]policy.Question, len(targets))
+	for i, t := range targets {
+		path := t.Bucket
+		if t.Key != "" || t.Scope == s3api.Under {
+			path += "/" + t.Key
+		}
+		qs[i] = policy.Question{Access: policy.Access(t.Access), Path: path, Scope: policy.Scope(t.Scope)}
+	}
+	return qs
+}
+
+// resource names what a blocked call was about: the place that blocked it.
+func resource(call *s3api.Call, d policy.Decision) string {
+	for _, r := range d.Reasons {
+		if !r.Allowed && r.Path != "" {
+			return "s3://" + r.Path
+		}
+	}
+	return "s3://" + strings.TrimSuffix(call.Bucket+"/"+call.Key, "/")
+}
+
+// blocked is the sentence that a person sees, and the event's reasons.
+func blocked(p *policy.Principal, operation, resource string, d policy.Decision) *refusal {
+	who := p.Email
+	if who == "" {
+		who = p.Subject
+	}
+	var labels, why []string
+	for _, r := range d.Reasons {
+		if r.Allowed {
+			continue
+		}
+		if r.Label != "" {
+			labels = appendNew(labels, r.Label)
+		}
+		why = appendNew(why, r.Text)
+	}
+	about := resource
+	if len(labels) == 1 {
+		about += " (label " + labels[0] + ")"
+	} else if len(labels) > 1 {
+		about += " (labels " + strings.Join(labels, ", ") + ")"
+	}
+	message := fmt.Sprintf("%s may not %s %s: %s.", who, operation, about, strings.Join(why, "; "))
+	return &refusal{Code: "AccessDenied", Message: message, decision: d}
+}
