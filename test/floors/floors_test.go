@@ -1,0 +1,77 @@
+// Package floors keeps the house in order: which room may stand on which. The
+// rules are in docs/architecture.md.
+package floors
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/gimme-broker/gimme/"
+
+// A rule forbids the packages under from to depend on any of the packages to,
+// in any number of steps.
+type rule struct {
+	from string
+	to   []string
+	why  string
+}
+
+var rules = []rule{
+	{"pkg/...", []string{module + "internal", module + "cmd"}, "pkg is a promise to strangers and stands on nothing of ours but itself"},
+	{"pkg/sigv4", []string{module + "pkg/s3api", module + "pkg/policy", module + "pkg/audit"}, "the pure rooms do not know one another"},
+	{"pkg/s3api", []string{module + "pkg/sigv4", module + "pkg/policy", module + "pkg/audit"}, "the pure rooms do not know one another"},
+	{"pkg/policy", []string{module + "pkg/sigv4", module + "pkg/s3api", module + "pkg/audit", "net/http"}, "the pure rooms do not know one another, and decisions know no HTTP"},
+	{"internal/proxy", []string{module + "internal/login", module + "internal/awsfile", module + "internal/store", module + "internal/broker", module + "internal/cli", "github.com/spf13/cobra", "github.com/aws/aws-sdk-go-v2/service/s3"}, "the sidecar is not a client"},
+	{"internal/login", client, "the client does not know the sidecar"},
+	{"internal/broker", client, "the client does not know the sidecar"},
+	{"internal/awsfile", client, "the client does not know the sidecar"},
+	{"internal/config", client, "the client does not know the sidecar"},
+	{"internal/devstack", []string{module + "internal/cli"}, "the demo is handed the commands, it does not import them"},
+}
+
+var client = []string{module + "internal/proxy", module + "internal/session", module + "internal/upstream", module + "internal/devstack"}
+
+func TestFloors(t *testing.T) {
+	for _, r := range rules {
+		out, err := exec.Command("go", "list", "-deps", "../../"+r.from).Output()
+		if err != nil {
+			t.Fatalf("go list %s: %v", r.from, err)
+		}
+		deps := strings.Fields(string(out))
+		if len(deps) < 10 {
+			t.Fatalf("go list %s: only %d dependencies", r.from, len(deps))
+		}
+		for _, dep := range deps {
+			if slices.ContainsFunc(r.to, func(to string) bool { return dep == to || strings.HasPrefix(dep, to+"/") }) {
+				t.Errorf("%s depends on %s: %s", r.from, dep, r.why)
+			}
+		}
+	}
+}
+
+// Pure packages read no clock and no environment and do no I/O: what would let
+// them is not imported, and the clock is not called.
+func TestPureRoomsReadNoClockAndDoNoIO(t *testing.T) {
+	for _, room := range []string{"pkg/sigv4", "pkg/s3api", "pkg/policy"} {
+		out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, "../../"+room).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, banned := range []string{"os", "os/exec", "net", "io/fs", "path/filepath", "log", "log/slog", "syscall", "math/rand", "math/rand/v2"} {
+			if slices.Contains(strings.Fields(string(out)), banned) {
+				t.Errorf("%s imports %s", room, banned)
+			}
+		}
+		files, err := exec.Command("go", "list", "-f", `{{range .GoFiles}}{{$.Dir}}/{{.}}{{"\n"}}{{end}}`, "../../"+room).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		grep := exec.Command("grep", append([]string{"-nE", `time\.(Now|Since|Until|After|Sleep|Tick|NewTimer)\(`}, strings.Fields(string(files))...)...)
+		if found, err := grep.Output(); err == nil {
+			t.Errorf("%s reads the clock:\n%s", room, found)
+		}
+	}
+}
