@@ -41,7 +41,7 @@ func FuzzEdit(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%q becomes %q: %v", data, once, err)
 			}
-			if got, want := foreign(after), foreign(before); !slices.Equal(got, want) {
+			if got, want := foreign(after, direct), foreign(before, direct); !slices.Equal(got, want) {
 				t.Fatalf("%q becomes %q: others %q, want %q", data, once, got, want)
 			}
 			twice, err := edited(once, e)
@@ -65,8 +65,9 @@ func edited(data []byte, e fileEdit) ([]byte, error) {
 
 // foreign is all that is not ours: the bytes of other sections, and within ours
 // the keys that we do not write. Line ends are left out at the very end, where a
-// section that is added after it needs one, and where sections are joined.
-func foreign(d *document) []string {
+// section that is added after it needs one. In direct mode our services section
+// goes, and the comments at its end come to stand behind the section before.
+func foreign(d *document, direct bool) []string {
 	ours := []string{"sidecar", "profile sidecar", "services gimme-sidecar"}
 	managed := []string{"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token", "x_security_token_expires", "region", "services", "s3"}
 	head := len(d.data)
@@ -76,7 +77,11 @@ func foreign(d *document) []string {
 	all := []string{strings.TrimRight(string(d.data[:head]), "\r\n")}
 	for _, s := range d.sections {
 		if !slices.Contains(ours, s.name) {
-			all = append(all, strings.TrimRight(string(d.data[s.start:s.end]), "\r\n"))
+			end := s.end
+			if direct {
+				end = s.tail()
+			}
+			all = append(all, strings.TrimRight(string(d.data[s.start:end]), "\r\n"))
 			continue
 		}
 		if strings.HasPrefix(s.name, "services ") {
