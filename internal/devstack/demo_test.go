@@ -45,7 +45,7 @@ func TestDemoTellsTheStory(t *testing.T) {
 		"alice@example.com may not DeleteObject s3://acme-lake/customers/customers.csv (label SENSITIVE)",
 		"✓ blocked, and the object is still there",
 		"bob@example.com may not GetObject s3://acme-lake/customers/customers.csv (label SENSITIVE)",
-		"alice  DeleteObject               acme-lake/customers/customers.csv   blocked  because",
+		"alice  DeleteObject               acme-lake/customers/customers.csv  blocked  because",
 		"Every step came out as it should.",
 	} {
 		if !strings.Contains(out, want) {
@@ -58,7 +58,6 @@ func TestDemoTellsTheStory(t *testing.T) {
 	if os.Getenv("AWS_ACCESS_KEY_ID") != "AKIDMINE" || os.Getenv("AWS_PROFILE") != "mine" {
 		t.Error("the environment was not put back")
 	}
-	t.Log(out)
 }
 
 func TestDemoFailsAtTheFirstWrongStep(t *testing.T) {
@@ -98,6 +97,10 @@ func TestDemoFailsAtTheFirstWrongStep(t *testing.T) {
 		"outcomes are not on record": {
 			func(s *standIn) { s.mute = true },
 			"cat audit.jsonl", "no outcome is on record for PutObject",
+		},
+		"a refusal is on record without its policy": {
+			func(s *standIn) { s.policy = "other" },
+			"cat audit.jsonl", "is not on record as blocked by policy customer-data",
 		},
 		"the profile leads to AWS": {
 			func(s *standIn) { s.blind = true },

@@ -69,7 +69,18 @@ func (t *story) record(ctx context.Context) (string, error) {
 	if !slices.Equal(got, want) {
 		return "", fmt.Errorf("the audit log holds %v, want %v", got, want)
 	}
-	return fmt.Sprintf("%d answers, each with its reasons; every answer was written before it was acted on", len(got)), nil
+	for _, e := range answers {
+		if e.Decision == audit.Blocked && !explained(e) {
+			return "", fmt.Errorf("%s is not on record as blocked by policy customer-data over label SENSITIVE", summary(e).operation)
+		}
+	}
+	return fmt.Sprintf("%d answers are on record: who asked, for what, what was decided and why", len(got)), nil
+}
+
+// explained says whether a refusal is on record with what the person was told.
+func explained(e audit.Event) bool {
+	byPolicy := func(r audit.Reason) bool { return r.Policy == "customer-data" && r.Text != "" }
+	return slices.Contains(e.Labels, "SENSITIVE") && slices.ContainsFunc(e.Reasons, byPolicy)
 }
 
 // answers returns the events of the story that answer a person. It waits a
@@ -157,5 +168,9 @@ func row(e audit.Event) []string {
 			why = append(why, r.Text)
 		}
 	}
-	return []string{e.Time.Local().Format("15:04:05.000"), name, s.operation, s.object, string(s.decision), strings.Join(why, "; ")}
+	about := s.object
+	if e.Kind == audit.KindSession {
+		about = e.Role[strings.LastIndex(e.Role, ":")+1:]
+	}
+	return []string{e.Time.Local().Format("15:04:05.000"), name, s.operation, about, string(s.decision), strings.Join(why, "; ")}
 }

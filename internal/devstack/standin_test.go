@@ -35,6 +35,7 @@ type standIn struct {
 
 	allows   func(email, operation, key string) bool
 	sentence string // of a refusal, with %[1]s person, %[2]s operation, %[3]s object
+	policy   string // in the events
 	mute     bool   // writes no outcomes
 	deletes  bool   // deletes what it then says it has not
 	blind    bool   // gimme writes a profile without an endpoint
@@ -44,7 +45,7 @@ type standIn struct {
 const honest = "%[1]s may not %[2]s s3://%[3]s (label SENSITIVE): policy customer-data has no rule that lets you. Event 1."
 
 func newStandIn() *standIn {
-	return &standIn{sentence: honest, allows: func(email, operation, key string) bool {
+	return &standIn{sentence: honest, policy: "customer-data", allows: func(email, operation, key string) bool {
 		return strings.HasPrefix(key, "public/") || (email == "alice@example.com" && operation != "DeleteObject")
 	}}
 }
@@ -91,7 +92,7 @@ func (s *standIn) open(config string, _ *slog.Logger) (sidecar, error) {
 func (s *standIn) write(kind audit.Kind, decision audit.Decision, operation, email, bucket, key, id string) {
 	err := s.events.Write(audit.Event{
 		ID: id, Time: time.Now(), Kind: kind, Decision: decision, Principal: &audit.Principal{Email: email},
-		Request: &audit.Request{Operation: operation, Bucket: bucket, Key: key}, Reasons: []audit.Reason{{Text: "because"}},
+		Request: &audit.Request{Operation: operation, Bucket: bucket, Key: key}, Labels: []string{"SENSITIVE"}, Reasons: []audit.Reason{{Policy: s.policy, Text: "because"}},
 	})
 	if err != nil {
 		panic(err)
