@@ -4,16 +4,29 @@
 package discovery
 
 import (
-	"context"
-	"errors"
-	"net/http"
-
-	"github.com/gimme-broker/gimme/internal/secret"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 )
 
 const (
 	Path      = "/.well-known/gimme" // of the document; anyone may read it
 	RolesPath = "/.gimme/roles"      // of the list of roles; with an ID token as bearer
+)
+
+// Version is the one version of the document that there is.
+const Version = 1
+
+// Limits on what is read.
+const (
+	maxBody   = 64 << 10
+	maxRoles  = 1000
+	maxScopes = 32
+	maxARN    = 2048
 )
 
 // A Document says how to log in to a sidecar.
@@ -25,7 +38,7 @@ type Document struct {
 	Region   string   `json:"region"`    // to sign for
 }
 
-// Roles are what a person may choose from.
+// Roles are what a person may choose from, perhaps none.
 type Roles struct {
 	Roles []Role `json:"roles"`
 }
@@ -35,18 +48,98 @@ type Role struct {
 	ARN string `json:"arn"`
 }
 
+// What ends up in a request, on a terminal or in a configuration file has no
+// room for control characters, quotes or line ends.
+var (
+	scopeForm  = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]{1,256}$`) // RFC 6749, section 3.3
+	clientForm = regexp.MustCompile(`^[\x21-\x7e]{1,256}$`)
+	regionForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	roleForm   = regexp.MustCompile(`^arn:[\w+=,.@:/-]+$`)
+)
+
 // Check says what is wrong with the document, or nil.
-func (d Document) Check() error { return nil }
-
-// CheckAddress says what is wrong with the address of a sidecar, or nil.
-func CheckAddress(address string) error { return nil }
-
-// Fetch reads the document of the sidecar at address.
-func Fetch(ctx context.Context, c *http.Client, address string) (Document, error) {
-	return Document{}, errors.New("not there yet")
+func (d Document) Check() error {
+	if d.Version != Version {
+		return fmt.Errorf("version is %d; this program knows version %d", d.Version, Version)
+	}
+	if err := checkIssuer(d.Issuer); err != nil {
+		return err
+	}
+	switch {
+	case !clientForm.MatchString(d.ClientID):
+		return fmt.Errorf("client_id %.64q is not 1 to 256 visible characters of ASCII", d.ClientID)
+	case len(d.Scopes) > maxScopes:
+		return fmt.Errorf("scopes has %d entries; at most %d are read", len(d.Scopes), maxScopes)
+	case !slices.Contains(d.Scopes, "openid"):
+		return fmt.Errorf("scopes has no %q", "openid")
+	case !regionForm.MatchString(d.Region):
+		return fmt.Errorf("region %.64q is not 1 to 64 letters, digits, hyphens and underscores", d.Region)
+	}
+	for _, s := range d.Scopes {
+		if !scopeForm.MatchString(s) {
+			return fmt.Errorf("scope %.64q is not a scope", s)
+		}
+	}
+	return nil
 }
 
-// FetchRoles asks the sidecar at address for the roles of the holder of idToken.
-func FetchRoles(ctx context.Context, c *http.Client, address string, idToken secret.Text) (Roles, error) {
-	return Roles{}, errors.New("not there yet")
+func checkIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	switch {
+	case err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(issuer, "?#"):
+		return fmt.Errorf("issuer %.256q is not the URL of a provider", issuer)
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+		return fmt.Errorf("issuer %.256q is not an https URL", issuer)
+	}
+	return nil
+}
+
+// Check says what is wrong with the list, or nil.
+func (r Roles) Check() error {
+	if len(r.Roles) > maxRoles {
+		return fmt.Errorf("%d roles; at most %d are read", len(r.Roles), maxRoles)
+	}
+	for _, role := range r.Roles {
+		if !roleForm.MatchString(role.ARN) || len(role.ARN) > maxARN {
+			return fmt.Errorf("role %.256q is not an ARN", role.ARN)
+		}
+	}
+	return nil
+}
+
+// CheckAddress says what is wrong with the address of a sidecar, or nil: it is
+// a scheme, a host and perhaps a port, without anything after them, and the
+// scheme is https, or http on a loopback address.
+func CheckAddress(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http" {
+		return fmt.Errorf("address %.256q is not a URL such as https://s3.sidecar.example", address)
+	}
+	plain := u.Scheme + "://" + u.Host
+	switch {
+	case u.User != nil:
+		return fmt.Errorf("the address holds a user name or password; write %s", plain)
+	case address != plain:
+		return fmt.Errorf("address %.256q has more than scheme, host and port; write %s", address, plain)
+	case u.Hostname() == "" || strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`%"'<>\`, r) }):
+		return fmt.Errorf("address %.256q has no host, or one that is not a host name", address)
+	case !isPort(u):
+		return fmt.Errorf("address %.256q has a port that is not 1 to 65535", address)
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return fmt.Errorf("address %.256q is plain http, which is for loopback addresses alone; write https://%s", address, u.Host)
+	}
+	return nil
+}
+
+func isPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	n, err := strconv.Atoi(u.Port())
+	return err == nil && n >= 1 && n <= 65535
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
