@@ -5,7 +5,6 @@ package upstream
 
 import (
 	"context"
-	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -14,9 +13,11 @@ import (
 
 // A Principal is the person for whom credentials are obtained.
 type Principal struct {
-	Issuer, Subject string // together the identity
-	Email, Name     string // for people to read
-	Groups          []string
+	Issuer  string // with Subject the identity; neither is empty
+	Subject string
+	Email   string // for people to read; may be empty
+	Name    string // for people to read; may be empty
+	Groups  []string
 }
 
 // A Source gives credentials for the real S3.
@@ -45,14 +46,3 @@ func (s static) Credentials(context.Context, string, Principal) (aws.Credentials
 		Source:          "static",
 	}, nil
 }
-
-// AssumeRoleOptions configures AssumeRole. The zero value works wherever the
-// AWS SDK finds credentials and a region by itself.
-type AssumeRoleOptions struct {
-	Base     aws.CredentialsProvider // the sidecar's own identity; nil: the SDK's default chain
-	Endpoint string                  // URL of STS; empty: AWS's own for Region
-	Region   string                  // empty: the SDK's default chain, then us-east-1
-}
-
-// AssumeRole returns a source that assumes roles at STS.
-func AssumeRole(o AssumeRoleOptions) (Source, error) { return nil, errors.New("not built") }

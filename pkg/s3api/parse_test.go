@@ -194,7 +194,7 @@ func TestRefused(t *testing.T) {
 		{"GET /bucket/k", []string{"X-Amz-Acl: private"}, "NotImplemented", "X-Amz-Acl"},
 		{"PUT /bucket/k?partNumber=1&uploadId=u", []string{"X-Amz-Acl: private"}, "NotImplemented", "X-Amz-Acl"},
 		{"GET /bucket", []string{"If-Match: e"}, "NotImplemented", "If-Match"},
-		{"GET /bucket/k", []string{"If-Range: e"}, "NotImplemented", "If-Range"},
+		{"PUT /bucket/k", []string{"If-Range: e"}, "NotImplemented", "If-Range"},
 		{"PUT /bucket/k", []string{"Range: bytes=0-1"}, "NotImplemented", "Range"},
 		{"PUT /bucket/k", []string{"X-Amz-Acl: private", "X-Amz-Acl: public-read"}, "InvalidArgument", "X-Amz-Acl"},
 		{"GET /bucket/k", []string{"Range: bytes=0-1", "Range: bytes=2-3"}, "InvalidArgument", "Range"},

@@ -140,13 +140,13 @@ var objectOperations = []operation{
 	{
 		name: "GetObject", method: http.MethodGet, level: onObject,
 		params:  append([]string{"versionId", "partNumber"}, overrides...),
-		headers: slices.Concat(conditions, dates, customerKey, []string{"Range", "X-Amz-Checksum-Mode"}),
+		headers: slices.Concat(conditions, dates, customerKey, []string{"Range", "If-Range", "X-Amz-Checksum-Mode"}),
 		touches: []touch{{access: Reads, action: "s3:GetObject", versioned: "s3:GetObjectVersion", scope: Exact}},
 	},
 	{
 		name: "HeadObject", method: http.MethodHead, level: onObject,
 		params:  append([]string{"versionId", "partNumber"}, overrides...),
-		headers: slices.Concat(conditions, dates, customerKey, []string{"Range", "X-Amz-Checksum-Mode"}),
+		headers: slices.Concat(conditions, dates, customerKey, []string{"Range", "If-Range", "X-Amz-Checksum-Mode"}),
 		touches: []touch{{access: Reads, action: "s3:GetObject", versioned: "s3:GetObjectVersion", scope: Exact}},
 	},
 	{
