@@ -103,8 +103,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := a.run(ctx)
+	opening, stop := context.WithCancel(ctx)
+	var opener sync.WaitGroup
+	result, err := a.run(ctx, func(open func(context.Context)) { opener.Go(func() { open(opening) }) })
 	a.callback.close(ctx, err == nil)
+	stop()
+	opener.Wait()
 	if err != nil && ctx.Err() != nil && parent.Err() == nil {
 		return nil, ErrTimeout
 	}
@@ -172,9 +176,15 @@ func (o Options) begin(ctx context.Context) (*attempt, error) {
 	return a, nil
 }
 
-// run goes from the browser to the verified token.
-func (a *attempt) run(ctx context.Context) (*Result, error) {
-	answer, err := a.wait(ctx)
+// run goes from the browser to the verified token. What it starts with start
+// goes on until the browser has seen the result.
+func (a *attempt) run(ctx context.Context, start func(func(context.Context))) (*Result, error) {
+	opened := make(chan error, 1)
+	a.notify(Notice{Step: Started, URL: a.url, Browser: a.OpenBrowser != nil, Left: a.left()})
+	if a.OpenBrowser != nil {
+		start(func(ctx context.Context) { opened <- a.OpenBrowser(ctx, a.url) })
+	}
+	answer, err := a.wait(ctx, opened)
 	if err != nil {
 		return nil, err
 	}
@@ -182,17 +192,8 @@ func (a *attempt) run(ctx context.Context) (*Result, error) {
 	return a.redeem(ctx, answer)
 }
 
-// wait opens the browser and waits for its answer.
-func (a *attempt) wait(ctx context.Context) (answer, error) {
-	opening, stop := context.WithCancel(ctx)
-	opened := make(chan error, 1)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-	a.notify(Notice{Step: Started, URL: a.url, Browser: a.OpenBrowser != nil, Left: a.left()})
-	if a.OpenBrowser != nil {
-		wg.Go(func() { opened <- a.OpenBrowser(opening, a.url) })
-	}
+// wait waits for the answer in the browser.
+func (a *attempt) wait(ctx context.Context, opened <-chan error) (answer, error) {
 	tick := time.NewTicker(noticeEvery)
 	defer tick.Stop()
 	for {
