@@ -1,11 +1,20 @@
 package devstack
 
 import (
-	"errors"
 	"log/slog"
+
+	"github.com/gimme-broker/gimme/internal/proxy"
 )
 
-// openSidecar opens the sidecar with the configuration file config.
+// openSidecar opens the real sidecar with the configuration file config.
 func openSidecar(config string, log *slog.Logger) (sidecar, error) {
-	return sidecar{}, errors.New("the sidecar is not part of this build")
+	c, err := proxy.Load(config)
+	if err != nil {
+		return sidecar{}, err
+	}
+	s, err := proxy.New(c, proxy.Options{Log: log})
+	if err != nil {
+		return sidecar{}, err
+	}
+	return sidecar{url: s.URL(), run: s.Run}, nil
 }
