@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gimme-broker/gimme/internal/awsfile/durable"
 	"github.com/gimme-broker/gimme/internal/secret"
 )
 
@@ -146,11 +147,11 @@ func (f Files) edits(p Profile) ([]*fileEdit, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	config, err := resolve(f.Config)
+	config, err := durable.Resolve(f.Config)
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := resolve(f.Credentials)
+	credentials, err := durable.Resolve(f.Credentials)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package awsfile
+package durable
 
 import (
 	"io/fs"
@@ -8,11 +8,11 @@ import (
 	"syscall"
 )
 
-// modesMean says that file modes keep others out on this system.
-const modesMean = true
+// ModesMean says that file modes keep others out on this system.
+const ModesMean = true
 
-// mayOwn says whether a replacement of the file can have the same owner.
-func mayOwn(info fs.FileInfo) bool {
+// MayOwn says whether a replacement of the file can have the same owner.
+func MayOwn(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || os.Geteuid() == 0 || int(stat.Uid) == os.Geteuid()
 }

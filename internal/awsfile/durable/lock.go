@@ -1,10 +1,11 @@
-package awsfile
+package durable
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -12,10 +13,15 @@ import (
 // milliseconds.
 const patience = 15 * time.Second
 
-// lock holds path, a file of its own beside the one that is edited, until
-// unlock. The kernel lets go of it when the process ends, however it ends; the
+// Lock keeps other runs of gimme from path until unlock, with a lock on a file
+// beside it, and makes the folder, for the owner alone, when there is none.
+// Others are waited for, at most until ctx ends. The kernel lets go of it when the process ends, however it ends; the
 // file stays, because taking it away would let two hold two different ones.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
+func Lock(ctx context.Context, path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	path += ".lock"
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err

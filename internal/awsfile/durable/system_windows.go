@@ -1,4 +1,4 @@
-package awsfile
+package durable
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// modesMean says that file modes keep others out on this system. Here the
+// ModesMean says that file modes keep others out on this system. Here the
 // folder's access list does.
-const modesMean = false
+const ModesMean = false
 
-func mayOwn(fs.FileInfo) bool { return true }
+func MayOwn(fs.FileInfo) bool { return true }
 
 func keepOwner(*os.File, fs.FileInfo) error { return nil }
 
