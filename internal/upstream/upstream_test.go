@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,16 +120,18 @@ func credentialsXML(id, key, token, expires string) string {
 
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	clean(t)
-	reached := false
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+	var reached atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	defer elsewhere.Close()
-	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
-	defer server.Close()
-	for name, client := range map[string]*http.Client{"its own": nil, "given": {}} {
-		_, err := assumeRole(t, upstream.AssumeRoleOptions{Base: base(), Endpoint: server.URL, HTTPClient: client}).Credentials(t.Context(), role, alice)
-		if err == nil || reached {
-			t.Errorf("client %s: %v, reached: %v", name, err, reached)
+	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect} {
+		server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, status))
+		for name, client := range map[string]*http.Client{"its own": nil, "given": {}} {
+			s := assumeRole(t, upstream.AssumeRoleOptions{Base: base(), Endpoint: server.URL, HTTPClient: client})
+			if _, err := s.Credentials(t.Context(), role, alice); err == nil || reached.Load() != 0 {
+				t.Errorf("%d, client %s: %v, %d followed", status, name, err, reached.Load())
+			}
 		}
+		server.Close()
 	}
 }
 
