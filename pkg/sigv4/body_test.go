@@ -211,11 +211,30 @@ func TestTrailerBodyRefusals(t *testing.T) {
 	}
 }
 
+// framing is a body that announces the five bytes of hello; code is "" when it
+// is right.
+type framing struct{ name, framed, code string }
+
+func refusedFraming(t *testing.T, trailer string, tests []framing) {
+	for _, test := range tests {
+		for how, reading := range readings {
+			t.Run(test.name+" in "+how, func(t *testing.T) {
+				body := verifiedUpload(t, sigv4.UnsignedPayloadTrailer, 5, trailer).Body(reading(strings.NewReader(test.framed)))
+				if test.code != "" {
+					refusedBody(t, body, 5, test.code)
+				} else if got, err := io.ReadAll(body); err != nil || string(got) != "hello" {
+					t.Errorf("%q, %v", got, err)
+				}
+			})
+		}
+	}
+}
+
 func TestRefusedFraming(t *testing.T) {
 	const crc32Name = "x-amz-checksum-crc32"
 	end := crc32Name + ":" + sumOf(crc32Name, "hello") + "\r\n\r\n"
 	good := "5\r\nhello\r\n0\r\n" + end
-	for _, test := range []struct{ name, framed, code string }{
+	refusedFraming(t, crc32Name, []framing{
 		{"right", good, ""},
 		{"two chunks", "2\r\nhe\r\n0003\r\nllo\r\n000\r\n" + end, ""},
 		{"name in another case", strings.Replace(good, "x-amz", "X-Amz", 1), ""},
@@ -245,6 +264,16 @@ func TestRefusedFraming(t *testing.T) {
 		{"too few bytes", "4\r\nhell\r\n0\r\n" + end, "IncompleteBody"},
 		{"too many bytes", "5\r\nhello\r\n1\r\n!\r\n0\r\n" + end, "IncompleteBody"},
 		{"empty chunk in the middle", "2\r\nhe\r\n0\r\n\r\n3\r\nllo\r\n0\r\n" + end, "IncompleteBody"},
+	})
+	v := verifiedUpload(t, sigv4.UnsignedPayloadTrailer, 0, "")
+	refusedBody(t, v.Body(strings.NewReader("")), 0, "IncompleteBody")
+}
+
+func TestRefusedTrailers(t *testing.T) {
+	const crc32Name = "x-amz-checksum-crc32"
+	end := crc32Name + ":" + sumOf(crc32Name, "hello") + "\r\n\r\n"
+	good := "5\r\nhello\r\n0\r\n" + end
+	refusedFraming(t, crc32Name, []framing{
 		{"no final chunk", "5\r\nhello\r\n", "IncompleteBody"},
 		{"no end of the final chunk", "5\r\nhello\r\n0", "IncompleteBody"},
 		{"no trailer", "5\r\nhello\r\n0\r\n\r\n", "MalformedTrailerError"},
@@ -259,22 +288,11 @@ func TestRefusedFraming(t *testing.T) {
 		{"changed data", strings.Replace(good, "hello", "hellO", 1), "BadDigest"},
 		{"checksum not base64", strings.Replace(good, sumOf(crc32Name, "hello"), "!!!!!!==", 1), "InvalidRequest"},
 		{"checksum of another size", strings.Replace(good, sumOf(crc32Name, "hello"), "AAAA", 1), "InvalidRequest"},
+		{"checksum with stray bits", strings.Replace(good, sumOf(crc32Name, "hello"), "AAAAAB==", 1), "InvalidRequest"},
+		{"checksum with a CR in it", strings.Replace(good, "==\r", "=\r=\r", 1), "BadDigest"},
 		{"checksum empty", strings.Replace(good, sumOf(crc32Name, "hello"), "", 1), "InvalidRequest"},
 		{"something after the end", good + "x", "IncompleteBody"},
 		{"a second body", good + good, "IncompleteBody"},
-	} {
-		for how, reading := range readings {
-			t.Run(test.name+" in "+how, func(t *testing.T) {
-				body := verifiedUpload(t, sigv4.UnsignedPayloadTrailer, 5, crc32Name).Body(reading(strings.NewReader(test.framed)))
-				if test.code != "" {
-					refusedBody(t, body, 5, test.code)
-				} else if got, err := io.ReadAll(body); err != nil || string(got) != "hello" {
-					t.Errorf("%q, %v", got, err)
-				}
-			})
-		}
-	}
-	v := verifiedUpload(t, sigv4.UnsignedPayloadTrailer, 5, "")
-	refusedBody(t, v.Body(strings.NewReader(good)), 5, "MalformedTrailerError")
-	refusedBody(t, verifiedUpload(t, sigv4.UnsignedPayloadTrailer, 0, "").Body(strings.NewReader("")), 0, "IncompleteBody")
+	})
+	refusedFraming(t, "", []framing{{"a trailer that was not announced", good, "MalformedTrailerError"}})
 }

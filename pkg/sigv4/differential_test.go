@@ -51,7 +51,7 @@ func draw(rnd *rand.Rand) drawn {
 		header: http.Header{},
 	}
 	if d.method == "PUT" || d.method == "POST" {
-		d.body = strings.Repeat("x\x00\r\n", rnd.IntN(3))
+		d.body = pick(rnd, "", "x", "x\x00\r\n")
 	}
 	d.hash = sigv4.UnsignedPayload
 	if rnd.IntN(2) == 0 {
@@ -104,17 +104,23 @@ func (d drawn) bySDK(t testing.TB) *http.Request {
 // presigned is the request as the SDK presigns it.
 func (d drawn) presigned(t testing.TB) *http.Request {
 	t.Helper()
+	return d.presignedOver(t, sigv4.UnsignedPayload)
+}
+
+// presignedOver signs hash as the payload's line.
+func (d drawn) presignedOver(t testing.TB, hash string) *http.Request {
+	t.Helper()
 	r := d.request(t)
 	r.Header = http.Header{}
 	for name, lines := range d.header { // what the SDK hoists into the query is not ours to take from there
-		if !strings.HasPrefix(name, "X-Amz-") || strings.HasPrefix(name, "X-Amz-Meta-") {
+		if !strings.HasPrefix(name, "X-Amz-") || strings.HasPrefix(name, "X-Amz-Meta-") || name == "X-Amz-Content-Sha256" {
 			r.Header[name] = lines
 		}
 	}
 	q := r.URL.Query()
 	q.Set("X-Amz-Expires", "900")
 	r.URL.RawQuery = q.Encode()
-	target, header, err := sdkSigner().PresignHTTP(t.Context(), d.credentials(), r, sigv4.UnsignedPayload, "s3", "eu-west-1", noon)
+	target, header, err := sdkSigner().PresignHTTP(t.Context(), d.credentials(), r, hash, "s3", "eu-west-1", noon)
 	if err != nil {
 		t.Fatal(err)
 	}

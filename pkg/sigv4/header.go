@@ -109,7 +109,7 @@ func (h header) readLength(length int64) error {
 // one is there, and every one that could change the request's meaning is listed.
 func (h header) checkSigned(method string, signed []string, presigned bool) error {
 	for _, name := range signed {
-		if _, ok := h[name]; !ok || name == "authorization" {
+		if _, ok := h[name]; !ok {
 			return refuse(signatureMismatch, "SignedHeaders names %s, which is not a header of the request.", quote(name))
 		}
 	}

@@ -3,6 +3,7 @@ package sigv4_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -95,9 +96,7 @@ func TestUsableHeaders(t *testing.T) {
 			unsigned.Del("If-Range")
 		}
 		r := signed(t, method, "/b/k", set("X-Amz-Meta-A", "1"))
-		for name, lines := range unsigned {
-			r.Header[name] = lines
-		}
+		maps.Copy(r.Header, unsigned)
 		r.RequestURI = "/b/k"
 		v, err := verify(r, secretKey, noon)
 		if err != nil {
@@ -216,5 +215,41 @@ func TestPresignedExtras(t *testing.T) {
 	}
 	if diff := cmp.Diff(http.Header{"X-Amz-Checksum-Mode": {"ENABLED"}}, v.Header()); diff != "" {
 		t.Errorf("header (-want +got):\n%s", diff)
+	}
+}
+
+// TestPresignedPayloads has presigned requests whose signature is right.
+func TestPresignedPayloads(t *testing.T) {
+	presigned := func(method, param, header string) *http.Request {
+		d := drawn{method: method, path: "/b/k", header: http.Header{}}
+		if param != "" {
+			d.params = []sigv4.Param{{"X-Amz-Content-Sha256", param}}
+		}
+		if header != "" {
+			d.header.Set("X-Amz-Content-Sha256", header)
+		}
+		hash := param
+		if hash == "" {
+			hash = header
+		}
+		return received(t, sent(t, d.presignedOver(t, hash)))
+	}
+	for _, test := range []struct{ method, param, header, code string }{
+		{"GET", emptyDigest, "", ""},
+		{"GET", "", emptyDigest, ""},
+		{"GET", emptyDigest, emptyDigest, ""},
+		{"GET", sigv4.UnsignedPayload, emptyDigest, "InvalidArgument"},
+		{"PUT", sigv4.UnsignedPayloadTrailer, "", "InvalidRequest"},
+		{"PUT", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "", "NotImplemented"},
+	} {
+		v, err := verify(presigned(test.method, test.param, test.header), secretKey, noon)
+		switch {
+		case test.code != "":
+			wantCode(t, err, test.code)
+		case err != nil:
+			t.Errorf("%q and %q: %v", test.param, test.header, err)
+		case v.Payload().Mode != sigv4.Hashed || len(v.Query()) != 0:
+			t.Errorf("%q and %q: %+v, %v", test.param, test.header, v.Payload(), v.Query())
+		}
 	}
 }
