@@ -1,0 +1,212 @@
+// Package config has the client's settings: what stands in its file, under a
+// profile's name, and how flags and the environment go before it.
+//
+// The file is ~/.config/gimme/config.yaml:
+//
+//	profiles:
+//	  sidecar:
+//	    address: https://s3.sidecar.example
+//	    role: data-engineering
+//	  data:
+//	    issuer: https://idp.example
+//	    client_id: gimme
+//	    role_arn: arn:aws:iam::111122223333:role/data
+//	    region: eu-west-1
+//
+// It holds no secret. docs/clients.md lists the settings for users.
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/gimme-broker/gimme/internal/awsfile/durable"
+	"github.com/gimme-broker/gimme/pkg/strictyaml"
+)
+
+// A Profile says how to get credentials. Zero values are settings that are not
+// made.
+type Profile struct {
+	// With a sidecar.
+	Address string // its address
+	Role    string // ARN or last part; empty: the only one
+
+	// Without one.
+	Issuer      string
+	ClientID    string
+	RoleARN     string
+	STSEndpoint string // empty: AWS's own
+
+	Region   string
+	Scopes   []string
+	Duration time.Duration
+}
+
+// A File is the configuration file as it was read.
+type File struct {
+	path     string
+	data     []byte
+	profiles map[string]Profile
+}
+
+// Path is where the file is: GIMME_CONFIG, or gimme/config.yaml in
+// XDG_CONFIG_HOME, which is .config in the home folder by default (AppData on
+// Windows).
+func Path(getenv func(string) string) (string, error) {
+	if path := getenv("GIMME_CONFIG"); path != "" {
+		return filepath.Abs(path)
+	}
+	folder := getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(folder) { // the specification says that others are ignored
+		folder = ""
+	}
+	if folder == "" && runtime.GOOS == "windows" {
+		folder = getenv("AppData")
+	}
+	if folder == "" && getenv("HOME") != "" {
+		folder = filepath.Join(getenv("HOME"), ".config")
+	}
+	if folder == "" {
+		return "", errors.New("there is no home folder to find the configuration in: set HOME or GIMME_CONFIG")
+	}
+	return filepath.Join(folder, "gimme", "config.yaml"), nil
+}
+
+// Load reads the file at path. One that is not there has no profiles. The error
+// is strictyaml.Faults, with everything that is wrong, or the system's.
+func Load(path string) (*File, error) {
+	f := &File{path: path, profiles: map[string]Profile{}}
+	var err error
+	if f.data, err = os.ReadFile(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if blank(f.data) {
+		return f, nil
+	}
+	return f, f.decode()
+}
+
+// written is the file's form.
+type written struct {
+	Profiles map[string]writtenProfile `yaml:"profiles"`
+}
+
+type writtenProfile struct {
+	Address     strictyaml.Value[string]   `yaml:"address"`
+	Role        strictyaml.Value[string]   `yaml:"role"`
+	Issuer      strictyaml.Value[string]   `yaml:"issuer"`
+	ClientID    strictyaml.Value[string]   `yaml:"client_id"`
+	RoleARN     strictyaml.Value[string]   `yaml:"role_arn"`
+	STSEndpoint strictyaml.Value[string]   `yaml:"sts_endpoint"`
+	Region      strictyaml.Value[string]   `yaml:"region"`
+	Scopes      strictyaml.Value[[]string] `yaml:"scopes"`
+	Duration    strictyaml.Value[string]   `yaml:"duration"`
+}
+
+func (f *File) decode() error {
+	var w written
+	var faults strictyaml.Faults
+	if err := strictyaml.Decode(f.path, f.data, &w); err != nil {
+		var ok bool
+		if faults, ok = errors.AsType[strictyaml.Faults](err); !ok {
+			return err
+		}
+	}
+	for name, p := range w.Profiles {
+		var q Profile
+		for _, x := range p.settings() {
+			if x.text.Line == 0 {
+				continue
+			}
+			s := find(x.key)
+			if err := s.set(&q, x.text.V); err != nil {
+				faults = append(faults, x.text.Fault(f.path, "%s: %v", s.Key, err))
+			}
+		}
+		if _, err := q.mode(); err != nil {
+			faults = append(faults, strictyaml.Fault{File: f.path, Line: p.line(), Text: fmt.Sprintf("profile %q: %v", name, err)})
+		}
+		f.profiles[name] = q
+	}
+	return faults.Err()
+}
+
+// A placed is the text of a setting, with its place.
+type placed struct {
+	key  string
+	text strictyaml.Value[string]
+}
+
+func (p writtenProfile) settings() []placed {
+	return []placed{
+		{"address", p.Address}, {"role", p.Role}, {"issuer", p.Issuer}, {"client_id", p.ClientID}, {"role_arn", p.RoleARN},
+		{"sts_endpoint", p.STSEndpoint}, {"region", p.Region}, {"duration", p.Duration},
+		{"scopes", strictyaml.Value[string]{V: joinScopes(p.Scopes.V), Line: p.Scopes.Line, Column: p.Scopes.Column}},
+	}
+}
+
+// line is the first line of the profile.
+func (p writtenProfile) line() int {
+	line := 0
+	for _, x := range p.settings() {
+		if x.text.Line != 0 && (line == 0 || x.text.Line < line) {
+			line = x.text.Line
+		}
+	}
+	return line
+}
+
+// Path is where the file is, or will be.
+func (f *File) Path() string { return f.path }
+
+// Names are the profiles' names, sorted.
+func (f *File) Names() []string { return slices.Sorted(maps.Keys(f.profiles)) }
+
+// Save writes the profile into the file, unless it stands there already, and
+// says whether it did. Comments and other profiles stay. The file is read anew,
+// under a lock, so that nobody's change is lost.
+func (f *File) Save(ctx context.Context, name string, p Profile) (saved bool, err error) {
+	path, err := durable.Resolve(f.path)
+	if err != nil {
+		return false, err
+	}
+	if was, ok := f.profiles[name]; ok && reflect.DeepEqual(was, p) {
+		return false, nil
+	}
+	unlock, err := durable.Lock(ctx, path)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	now, err := Load(path)
+	if err != nil {
+		return false, err
+	}
+	data, err := now.with(name, p)
+	if err != nil {
+		return false, err
+	}
+	mode := fs.FileMode(0o600)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	return true, durable.Replace(path, data, mode)
+}
+
+// Check finds out whether Save could write.
+func (f *File) Check() error {
+	path, err := durable.Resolve(f.path)
+	if err != nil {
+		return err
+	}
+	return durable.Check(path)
+}
