@@ -14,7 +14,7 @@
 // any protocol.
 package policy
 
-import "github.com/gimme-broker/gimme/pkg/strictyaml"
+import "slices"
 
 // Access is one of the four kinds of what can be done with data.
 type Access string
@@ -118,26 +118,23 @@ type Reason struct {
 
 // A Set is a data map and the policies over its labels, ready to decide. It
 // is immutable and safe for concurrent use; its zero value blocks everything.
-type Set struct{}
-
-// Parse reads the data map and the policies. The error is strictyaml.Faults
-// with every fault of every file; the Set is then nil. Warnings are about
-// what is certainly not meant but does no harm, also when there is an error.
-func Parse(dataMap Source, policies []Source, o Options) (*Set, []strictyaml.Fault, error) {
-	return &Set{}, nil, nil
+type Set struct {
+	unlabelled Effect
+	labels     []string
+	groups     []string
+	digest     string
+	governed   []governance     // by label
+	literal    map[string]*area // by container
+	patterns   []*area          // of containers
 }
 
-// Decide answers whether p may do all of qs. It is total: what cannot be
-// understood, and no question at all, is blocked. Nothing is remembered
-// between calls.
-func (s *Set) Decide(p *Principal, qs ...Question) Decision { return Decision{} }
-
-// Digest is "sha256:" and the hexadecimal SHA-256 of the options and the
-// sources, whatever order the policies were given in.
-func (s *Set) Digest() string { return "" }
+// Digest is "sha256:" and 64 hexadecimal digits, over the contents of data map
+// and policies and the options. The names of the files and their order do not
+// count. The zero Set has none.
+func (s *Set) Digest() string { return s.digest }
 
 // Labels returns the labels of the data map, sorted.
-func (s *Set) Labels() []string { return nil }
+func (s *Set) Labels() []string { return slices.Clone(s.labels) }
 
 // Groups returns every group that a policy names, sorted.
-func (s *Set) Groups() []string { return nil }
+func (s *Set) Groups() []string { return slices.Clone(s.groups) }
