@@ -65,25 +65,33 @@ func (s *Server) credentials(ctx context.Context, held *session.Session) (sigv4.
 	return sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, nil
 }
 
-// forward runs the errand upstream and streams the answer back.
-func (s *Server) forward(x *exchange, e *errand) error {
+// send signs the errand's request, sends it, and returns the answer's head.
+func (s *Server) send(x *exchange, e *errand) (*http.Response, error) {
 	request, body, err := s.outbound(x.r.Context(), e)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	x.event.Upstream = &audit.Upstream{Endpoint: s.config.Upstream.Endpoint.V}
 	response, err := s.transport.RoundTrip(request)
+	switch {
+	case err == nil:
+		x.event.Upstream.RequestID = response.Header.Get("X-Amz-Request-Id")
+		return response, nil
+	case body.fault() != nil:
+		return nil, bodyFault(body.fault())
+	case x.r.Context().Err() != nil:
+		return nil, &refusal{Code: "RequestTimeout", Message: "The client went away."}
+	}
+	return nil, &refusal{Code: "ServiceUnavailable", Message: "The real S3 cannot be reached.", cause: err}
+}
+
+// forward runs the errand upstream and streams the answer back.
+func (s *Server) forward(x *exchange, e *errand) error {
+	response, err := s.send(x, e)
 	if err != nil {
-		if fault := body.fault(); fault != nil {
-			return bodyFault(fault)
-		}
-		if x.r.Context().Err() != nil {
-			return &refusal{Code: "RequestTimeout", Message: "The client went away."}
-		}
-		return &refusal{Code: "ServiceUnavailable", Message: "The real S3 cannot be reached.", cause: err}
+		return err
 	}
 	defer response.Body.Close()
-	x.event.Upstream.RequestID = response.Header.Get("X-Amz-Request-Id")
 	switch {
 	case response.StatusCode >= 300 && response.StatusCode != http.StatusNotModified:
 		return s.upstreamRefused(x, response)

@@ -68,15 +68,12 @@ func (e *errand) outboundBody(h http.Header) (hash string, body io.Reader, lengt
 	case e.call.Body == s3api.XMLBody:
 		document := e.call.EncodeBody(e.decision.keeps)
 		sum := sha256.Sum256(document)
-		h.Set("Content-Type", "application/xml")
 		if e.call.Operation == "DeleteObjects" { // S3 demands a checksum of it, and the client's was of another body
 			h.Set("X-Amz-Checksum-Sha256", base64.StdEncoding.EncodeToString(sum[:]))
 		}
 		return hex.EncodeToString(sum[:]), bytes.NewReader(document), int64(len(document)), nil
 	case e.call.Body != s3api.StreamBody:
 		return emptyDigest, nil, 0, nil
-	case e.payload.Mode == sigv4.Hashed:
-		return e.payload.Digest, e.body, e.payload.Length, nil
 	case e.payload.Mode == sigv4.UnsignedTrailer && e.payload.Trailer != "":
 		framed, length, err := sigv4.TrailerBody(e.body, e.payload.Length, e.payload.Trailer)
 		if err != nil {
@@ -87,7 +84,22 @@ func (e *errand) outboundBody(h http.Header) (hash string, body io.Reader, lengt
 		h.Set("Content-Encoding", strings.TrimSuffix("aws-chunked,"+h.Get("Content-Encoding"), ","))
 		return sigv4.UnsignedPayloadTrailer, framed, length, nil
 	}
+	if !hasChecksum(h) {
+		h.Del("X-Amz-Sdk-Checksum-Algorithm") // it announces a checksum, and none is sent
+	}
+	if e.payload.Mode == sigv4.Hashed {
+		return e.payload.Digest, e.body, e.payload.Length, nil
+	}
 	return sigv4.UnsignedPayload, e.body, e.payload.Length, nil
+}
+
+func hasChecksum(h http.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Amz-Checksum-") {
+			return true
+		}
+	}
+	return false
 }
 
 // keeps says whether an object of a batch goes upstream.

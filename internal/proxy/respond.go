@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -110,6 +111,7 @@ func document(response *http.Response) ([]byte, error) {
 func (s *Server) upstreamRefused(x *exchange, response *http.Response) error {
 	if x.r.Method == http.MethodHead && response.StatusCode >= 400 {
 		x.head(response)
+		x.w.Header().Del("X-Amz-Bucket-Region") // SDKs would turn to that region, past the sidecar
 		x.w.code = http.StatusText(response.StatusCode)
 		x.w.WriteHeader(response.StatusCode)
 		return nil
@@ -161,18 +163,39 @@ func (s *Server) sendLate(x *exchange, e *errand, response *http.Response) error
 	return nil
 }
 
-// sendBuckets lists the buckets in which the person may do something.
+// maxPages bounds how often the upstream is asked for more buckets.
+const maxPages = 100
+
+// sendBuckets lists the buckets in which the person may do something: all of
+// them at once, because a token to continue from could give a hidden name away.
 func (s *Server) sendBuckets(x *exchange, e *errand, response *http.Response) error {
-	body, err := document(response)
-	if err != nil {
-		return err
+	var all s3api.BucketList
+	for range maxPages {
+		body, err := document(response)
+		if err != nil {
+			return err
+		}
+		page, err := s3api.ParseListBuckets(body)
+		if err != nil {
+			return &refusal{Code: "InternalError", Message: "The real S3's answer was not understood.", cause: err}
+		}
+		page.Buckets = append(all.Buckets, page.Buckets...)
+		all = page
+		if all.ContinuationToken == "" {
+			break
+		}
+		call, next := *e.call, *e
+		call.Query = append(slices.Clone(call.Query), s3api.Param{Name: "continuation-token", Value: all.ContinuationToken})
+		next.call = &call
+		if response, err = s.send(x, &next); err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return s.upstreamRefused(x, response)
+		}
 	}
-	list, err := s3api.ParseListBuckets(body)
-	if err != nil {
-		return &refusal{Code: "InternalError", Message: "The real S3's answer was not understood.", cause: err}
-	}
-	list.Filter(func(bucket string) bool { return x.rules.mayUse(e.principal, bucket) })
-	x.sendXML(http.StatusOK, list.XML())
+	x.sendXML(http.StatusOK, all.Filter(func(bucket string) bool { return x.rules.mayUse(e.principal, bucket) }).XML())
 	return nil
 }
 

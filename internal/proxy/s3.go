@@ -247,8 +247,7 @@ func (r ruling) addErrors(result *s3api.DeleteResult, call *s3api.Call, p *polic
 			continue
 		}
 		told[o] = true
-		message := sentence(blocked(p, "DeleteObject", "s3://"+t.Bucket+"/"+t.Key, d).Message, id)
-		result.Errors = append(result.Errors, s3api.DeleteError{Key: t.Key, VersionID: t.VersionID, Code: "AccessDenied", Message: message})
+		result.Block(t, sentence(blocked(p, "DeleteObject", "s3://"+t.Bucket+"/"+t.Key, d).Message, id))
 	}
 }
 
