@@ -1,0 +1,87 @@
+# What a person or CI can ask for. `make help` lists it.
+#
+# Everything is installed by package name, pinned, and built into bin/. Tools
+# have modules of their own under .ci/, so that none of them is in go.mod.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS   += --no-builtin-rules --no-print-directory
+
+MODULES  := . test/e2e
+FUZZTIME ?= 30s
+BENCH    ?= .
+STORY    ?= .
+TIMEOUT  ?= 10m
+
+node := test/e2e/node
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ': .*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- what is needed ---------------------------------------------------------
+
+.PHONY: setup packages
+setup: packages bin/versitygw $(node)/node_modules/.installed ## install what the tests need
+
+packages:
+	@.ci/packages
+
+$(node)/node_modules/.installed: $(node)/package.json $(node)/package-lock.json $(node)/.npmrc
+	cd $(node) && npm ci --ignore-scripts
+	touch $@
+
+# Each rule builds the tools of one module, at the versions its go.sum pins.
+bin/versitygw: .ci/versitygw/go.mod .ci/versitygw/go.sum
+	cd .ci/versitygw && go build -o ../../bin/ tool
+
+bin/goreleaser: .ci/goreleaser/go.mod .ci/goreleaser/go.sum
+	cd .ci/goreleaser && go build -o ../../bin/ tool
+
+bin/staticcheck bin/govulncheck &: .ci/tools/go.mod .ci/tools/go.sum
+	cd .ci/tools && go build -o ../../bin/ tool
+
+# --- what can be done -------------------------------------------------------
+
+.PHONY: build
+build: ## build bin/gimme
+	go build -trimpath -o bin/ ./cmd/gimme
+
+.PHONY: test test-unit test-e2e
+test: setup test-unit test-e2e ## install what is needed and run every test
+
+test-unit: ## unit tests, in random order, with the race detector
+	go test -race -shuffle=on -timeout $(TIMEOUT) ./...
+
+test-e2e: setup ## the end-to-end stories (STORY=TestName for one)
+	cd test/e2e && go test -count=1 -timeout $(TIMEOUT) -run '$(STORY)' ./...
+
+.PHONY: lint
+lint: bin/staticcheck ## format, vet, modern Go, staticcheck, in every module
+	@.ci/lint $(MODULES)
+
+.PHONY: vuln
+vuln: bin/govulncheck ## known vulnerabilities in what is called (GOVULNDB=URL for a mirror)
+	@.ci/vuln $(MODULES)
+
+.PHONY: release-check
+release-check: bin/goreleaser ## check the release configuration and build every archive, without publishing
+	bin/goreleaser check
+	bin/goreleaser release --snapshot --clean
+	@.ci/archives dist
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (30s)
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## every benchmark (BENCH=Name for some)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: ci
+ci: packages lint vuln test release-check ## all that a change has to pass
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist artifacts
