@@ -28,8 +28,7 @@ var lateErrors = map[string]bool{"CompleteMultipartUpload": true, "CopyObject": 
 // and strings to sign.
 var ownFaults = map[string]bool{
 	"SignatureDoesNotMatch": true, "InvalidAccessKeyId": true, "InvalidToken": true, "ExpiredToken": true,
-	"RequestTimeTooSkewed": true, "AuthorizationHeaderMalformed": true, "InvalidSecurity": true,
-	"XAmzContentSHA256Mismatch": true, "PermanentRedirect": true, "TemporaryRedirect": true, "Redirect": true,
+	"RequestTimeTooSkewed": true, "InvalidSecurity": true, "XAmzContentSHA256Mismatch": true, "PermanentRedirect": true, "TemporaryRedirect": true, "Redirect": true,
 }
 
 // stream sends an answer on as it arrives. If the upstream breaks off, so do
@@ -125,7 +124,7 @@ func (s *Server) upstreamRefused(x *exchange, response *http.Response) error {
 }
 
 func (s *Server) upstreamError(status int, code, message string, understood bool) error {
-	if !understood || ownFaults[code] || status < 400 {
+	if !understood || ownFaults[code] || strings.HasPrefix(code, "Authorization") || status < 400 {
 		return &refusal{
 			Code: "InternalError", Message: "The real S3 did not accept the sidecar's request. Tell whoever runs the sidecar.",
 			cause: fmt.Errorf("upstream answered %d %s %q", status, code, message),

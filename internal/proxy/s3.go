@@ -165,7 +165,7 @@ func (x *exchange) judge(call *s3api.Call, p *policy.Principal) (ruling, error) 
 	}
 	d := x.rules.set.Decide(p, questions(call.Targets)...)
 	if !d.Allowed {
-		return ruling{}, blocked(p, call.Operation, resource(call, d), d)
+		return ruling{}, blocked(p, call.Operation, "s3://"+strings.TrimSuffix(call.Bucket+"/"+call.Key, "/"), d)
 	}
 	return ruling{allowed: d}, nil
 }
@@ -263,38 +263,46 @@ func questions(targets []s3api.Target) []policy.Question {
 	return qs
 }
 
-// resource names what a blocked call was about: the place that blocked it.
-func resource(call *s3api.Call, d policy.Decision) string {
-	for _, r := range d.Reasons {
-		if !r.Allowed && r.Path != "" {
-			return "s3://" + r.Path
-		}
-	}
-	return "s3://" + strings.TrimSuffix(call.Bucket+"/"+call.Key, "/")
-}
-
-// blocked is the sentence that a person sees, and the event's reasons.
+// blocked is the sentence that a person sees, and the event's reasons. Each
+// place that blocks is named with its labels and with what is missing.
 func blocked(p *policy.Principal, operation, resource string, d policy.Decision) *refusal {
 	who := p.Email
 	if who == "" {
 		who = p.Subject
 	}
-	var labels, why []string
+	type place struct{ labels, why []string }
+	var order []string
+	places := map[string]*place{}
 	for _, r := range d.Reasons {
 		if r.Allowed {
 			continue
 		}
-		if r.Label != "" {
-			labels = appendNew(labels, r.Label)
+		name := resource
+		if r.Path != "" {
+			name = "s3://" + r.Path
 		}
-		why = appendNew(why, r.Text)
+		if places[name] == nil {
+			places[name] = &place{}
+			order = append(order, name)
+		}
+		at := places[name]
+		if r.Label != "" {
+			at.labels = appendNew(at.labels, r.Label)
+		}
+		at.why = appendNew(at.why, r.Text)
 	}
-	about := resource
-	if len(labels) == 1 {
-		about += " (label " + labels[0] + ")"
-	} else if len(labels) > 1 {
-		about += " (labels " + strings.Join(labels, ", ") + ")"
+	parts := make([]string, len(order))
+	for i, name := range order {
+		at := places[name]
+		switch len(at.labels) {
+		case 0:
+		case 1:
+			name += " (label " + at.labels[0] + ")"
+		default:
+			name += " (labels " + strings.Join(at.labels, ", ") + ")"
+		}
+		parts[i] = name + ": " + strings.Join(at.why, "; ")
 	}
-	message := fmt.Sprintf("%s may not %s %s: %s.", who, operation, about, strings.Join(why, "; "))
+	message := fmt.Sprintf("%s may not %s %s.", who, operation, strings.Join(parts, "; and "))
 	return &refusal{Code: "AccessDenied", Message: message, decision: d}
 }

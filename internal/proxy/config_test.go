@@ -1,0 +1,181 @@
+package proxy_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gimme-broker/gimme/internal/proxy"
+	"github.com/gimme-broker/gimme/pkg/strictyaml"
+)
+
+// folder writes the files of a small configuration that is all right.
+func folder(t *testing.T) (string, func(name, text string)) {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("datamap.yaml", dataMap)
+	write("policies/a.yaml", policies)
+	write("policies/b.yaml", publicPolicy)
+	write("upstream-secret", "s")
+	write("proxy.yaml", goodConfig)
+	return dir, write
+}
+
+const goodConfig = `listen: 127.0.0.1:0
+issuers:
+  - {issuer: "https://idp.example", client_id: gimme}
+roles:
+  - {arn: "arn:aws:iam::111122223333:role/r", everyone: true}
+sessions: {key_file: keys}
+upstream: {endpoint: "https://s3.example", credentials: static, static: {access_key_id: A, secret_access_key_file: upstream-secret}}
+policy: {data_map: datamap.yaml, policies: [policies]}
+audit: {file: audit.jsonl}
+`
+
+func TestLoadChangesNothing(t *testing.T) {
+	dir, _ := folder(t)
+	if _, err := proxy.Load(filepath.Join(dir, "proxy.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"keys", "audit.jsonl"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s was made", name)
+		}
+	}
+}
+
+// All that is wrong is told at once, each with its place and the way out.
+func TestLoadTellsEveryFault(t *testing.T) {
+	dir, write := folder(t)
+	write("proxy.yaml", `listen: 0.0.0.0:80
+adress: https://x
+issuers:
+  - {issuer: "http://idp.example", client_id: gimme}
+roles:
+  - {arn: "role/r", everyone: true}
+  - {arn: "arn:aws:iam::111122223333:role/r"}
+sessions: {key_file: keys, lifetime: 20h}
+upstream: {endpoint: "http://s3.example", credentials: statik}
+policy: {data_map: datamap.yaml, policies: [policies], unlabelled: maybe}
+audit: {file: no-such-folder/audit.jsonl}
+`)
+	write("policies/a.yaml", strings.Replace(policies, "SENSITIVE", "SENSITVE", 1))
+	_, err := proxy.Load(filepath.Join(dir, "proxy.yaml"))
+	faults, ok := errors.AsType[strictyaml.Faults](err)
+	if !ok {
+		t.Fatalf("got %v", err)
+	}
+	all := strings.ReplaceAll(faults.Error(), dir+"/", "")
+	for _, want := range []string{
+		`proxy.yaml:1:9: listen "0.0.0.0:80" is not a loopback address`,
+		`proxy.yaml:2:1: unknown key "adress"`,
+		`proxy.yaml:4:14: issuer "http://idp.example": an https URL is wanted`,
+		`proxy.yaml:6:11: arn "role/r" is not the ARN of an IAM role`,
+		`proxy.yaml:7:11: role "arn:aws:iam::111122223333:role/r" needs either groups or everyone: true`,
+		`proxy.yaml:8:38: sessions.lifetime "20h"`,
+		`proxy.yaml:9:22: upstream.endpoint "http://s3.example": an https URL`,
+		`proxy.yaml:9:56: upstream.credentials is "statik"; write assume_role or static`,
+		`proxy.yaml:10:68: policy.unlabelled is "maybe"; write deny or allow`,
+		`proxy.yaml:11:15: "no-such-folder/audit.jsonl" cannot be made`,
+		`policies/a.yaml:3:8: unknown label "SENSITVE", did you mean "SENSITIVE"?`,
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("missing %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(all)
+	}
+}
+
+func TestFilesThatCannotBeUsed(t *testing.T) {
+	for name, test := range map[string]struct {
+		prepare func(dir string, write func(name, text string))
+		want    string
+	}{
+		"key file that others can read": {func(dir string, write func(string, string)) {
+			write("keys", "x")
+			os.Chmod(filepath.Join(dir, "keys"), 0o644)
+		}, "chmod 600"},
+		"key file that is none": {func(_ string, write func(string, string)) { write("keys", "x") }, "sessions.key_file"},
+		"secret that others can read": {func(dir string, _ func(string, string)) {
+			os.Chmod(filepath.Join(dir, "upstream-secret"), 0o640)
+		}, "chmod 600"},
+		"empty secret":     {func(_ string, write func(string, string)) { write("upstream-secret", "\n") }, "is empty"},
+		"missing data map": {func(dir string, _ func(string, string)) { os.Remove(filepath.Join(dir, "datamap.yaml")) }, "datamap.yaml: no such file"},
+		"broken policy":    {func(_ string, write func(string, string)) { write("policies/a.yaml", "name: [\n") }, "policies/a.yaml:"},
+		"no policies": {func(dir string, _ func(string, string)) {
+			os.RemoveAll(filepath.Join(dir, "policies"))
+			os.Mkdir(filepath.Join(dir, "policies"), 0o700)
+		}, "holds no *.yaml file"},
+		"certificate that is none": {func(_ string, write func(string, string)) {
+			write("proxy.yaml", goodConfig+"tls: {cert_file: datamap.yaml, key_file: datamap.yaml}\n")
+		}, "read certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, write := folder(t)
+			test.prepare(dir, write)
+			_, err := proxy.Load(filepath.Join(dir, "proxy.yaml"))
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("want %q, got %v", test.want, err)
+			}
+		})
+	}
+}
+
+func TestAPortInUseIsSaidEarly(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir, write := folder(t)
+	write("proxy.yaml", strings.Replace(goodConfig, "127.0.0.1:0", taken.Addr().String(), 1))
+	config, err := proxy.Load(filepath.Join(dir, "proxy.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := proxy.New(config, proxy.Options{}); err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The example in docs/operating.md is read by the decoder that the sidecar uses.
+func TestTheDocumentedExampleIsAccepted(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(doc), "```yaml\n")
+	example, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("no example")
+	}
+	dir, write := folder(t)
+	write("proxy.yaml", example)
+	_, err = proxy.Load(filepath.Join(dir, "proxy.yaml"))
+	faults, _ := errors.AsType[strictyaml.Faults](err)
+	var texts []string
+	for _, f := range faults {
+		texts = append(texts, f.Text)
+	}
+	// The certificate is the one thing that it names and the test does not have.
+	if len(texts) != 1 || !strings.HasPrefix(texts[0], "read certificate") {
+		t.Error(cmp.Diff([]string{"read certificate…"}, texts))
+	}
+}
