@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/gimme-broker/gimme/internal/cli"
+	"github.com/gimme-broker/gimme/internal/login"
 )
 
 // version is set by the release build.
@@ -17,12 +18,14 @@ var version string
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := cli.App{
-		Stdin:   os.Stdin,
-		Stdout:  os.Stdout,
-		Stderr:  os.Stderr,
-		Getenv:  os.Getenv,
-		Version: versionText(),
+		Stdin:       os.Stdin,
+		Stdout:      os.Stdout,
+		Stderr:      os.Stderr,
+		Getenv:      os.Getenv,
+		OpenBrowser: login.Browser(os.Stderr),
+		Version:     versionText(),
 	}.Run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -46,6 +46,10 @@ type Fault struct {
 	File string
 	Line int // from 1; 0 when the fault is the whole file's
 	Text string
+
+	// Taken says that the file is well, but the profile is used for something
+	// else: another name would do.
+	Taken bool
 }
 
 func (f *Fault) Error() string {

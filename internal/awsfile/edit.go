@@ -25,9 +25,9 @@ func (d *document) find(names ...string) (*section, error) {
 			case plain(s.name) != name:
 				continue
 			case s.name != name:
-				return nil, &Fault{d.file, s.line, fmt.Sprintf("not every SDK reads [%s] as [%s]; write it so", s.name, name)}
+				return nil, &Fault{File: d.file, Line: s.line, Text: fmt.Sprintf("not every SDK reads [%s] as [%s]; write it so", s.name, name)}
 			case found != nil:
-				return nil, &Fault{d.file, s.line, fmt.Sprintf("[%s] and [%s] of line %d are the same profile", s.name, found.name, found.line)}
+				return nil, &Fault{File: d.file, Line: s.line, Text: fmt.Sprintf("[%s] and [%s] of line %d are the same profile", s.name, found.name, found.line)}
 			}
 			found = s
 		}
@@ -117,7 +117,7 @@ func (d *document) replaced(k *key, x setting) ([]cut, error) {
 			continue
 		}
 		if found != nil {
-			return nil, &Fault{d.file, m.line, fmt.Sprintf("%s stands twice under %s, first on line %d", x.sub, x.key, found.line)}
+			return nil, &Fault{File: d.file, Line: m.line, Text: fmt.Sprintf("%s stands twice under %s, first on line %d", x.sub, x.key, found.line)}
 		}
 		found = &k.more[i]
 	}
@@ -180,7 +180,7 @@ func (d *document) reread(name string, was *section, e edit) error {
 	}
 	s, err := d.find(name)
 	if err != nil || s == nil {
-		return &Fault{d.file, 0, fmt.Sprintf("section [%s] would not be found again", name)}
+		return &Fault{File: d.file, Text: fmt.Sprintf("section [%s] would not be found again", name)}
 	}
 	f, err := ini.LoadSources(ini.LoadOptions{
 		AllowNestedValues: true, IgnoreInlineComment: true, IgnoreContinuation: true,
@@ -188,11 +188,11 @@ func (d *document) reread(name string, was *section, e edit) error {
 	}, bytes.Clone(d.data[s.start:s.end]))
 	if err != nil {
 		// The parser's words would show the line, which may hold a secret.
-		return &Fault{d.file, s.line, fmt.Sprintf("section [%s] is not plain enough for every SDK: write each key = value on one line", name)}
+		return &Fault{File: d.file, Line: s.line, Text: fmt.Sprintf("section [%s] is not plain enough for every SDK: write each key = value on one line", name)}
 	}
 	for _, x := range e.set {
 		if !reads(f.Section(strings.TrimSpace(name)), x) {
-			return &Fault{d.file, s.line, fmt.Sprintf("in section [%s] not every SDK would find %s: write its keys without indentation", name, x.key)}
+			return &Fault{File: d.file, Line: s.line, Text: fmt.Sprintf("in section [%s] not every SDK would find %s: write its keys without indentation", name, x.key)}
 		}
 	}
 	return nil

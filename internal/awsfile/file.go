@@ -28,7 +28,7 @@ func (e *fileEdit) read() (data []byte, info fs.FileInfo, err error) {
 		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil, &Fault{e.path, 0, "this is not a plain file"}
+		return nil, nil, &Fault{File: e.path, Text: "this is not a plain file"}
 	}
 	f, err := os.Open(e.path)
 	if err != nil {
@@ -62,7 +62,7 @@ func (e *fileEdit) check() error {
 		return err
 	}
 	if info != nil && !durable.MayOwn(info) {
-		return &Fault{e.path, 0, "the file belongs to somebody else, and would not any more after it is replaced"}
+		return &Fault{File: e.path, Text: "the file belongs to somebody else, and would not any more after it is replaced"}
 	}
 	return durable.Check(e.path)
 }

@@ -23,7 +23,7 @@ func (p Profile) credentials(d *document) error {
 			return err
 		}
 		if k := s.key("aws_access_key_id"); k != nil && s.key("aws_session_token") == nil && s.key("aws_security_token") == nil {
-			return &Fault{d.file, k.line, fmt.Sprintf("profile %q holds a long-lived access key, which gimme does not overwrite", p.Name)}
+			return &Fault{File: d.file, Line: k.line, Text: fmt.Sprintf("profile %q holds a long-lived access key, which gimme does not overwrite", p.Name), Taken: true}
 		}
 	}
 	return d.set(s, p.Name, edit{
@@ -52,7 +52,7 @@ func (p Profile) configuration(d *document) error {
 		}
 		if k := s.key("services"); k != nil {
 			if ours = k.value == services; !ours && p.Endpoint != "" {
-				return &Fault{d.file, k.line, fmt.Sprintf("profile %q has a services section of its own, %q", p.Name, k.value)}
+				return &Fault{File: d.file, Line: k.line, Text: fmt.Sprintf("profile %q has a services section of its own, %q", p.Name, k.value), Taken: true}
 			}
 		}
 	}
@@ -95,7 +95,7 @@ func configSection(profile string) []string {
 func (p Profile) refuseForeign(d *document, s *section) error {
 	for _, name := range foreignKeys {
 		if k := s.key(name); k != nil {
-			return &Fault{d.file, k.line, fmt.Sprintf("profile %q gets its credentials with %s, which gimme does not replace", p.Name, name)}
+			return &Fault{File: d.file, Line: k.line, Text: fmt.Sprintf("profile %q gets its credentials with %s, which gimme does not replace", p.Name, name), Taken: true}
 		}
 	}
 	return nil

@@ -69,10 +69,10 @@ const maxSize = 4 << 20
 func scan(file string, data []byte, nested bool) (*document, error) {
 	d := &document{file: file, data: data, nested: nested, eol: "\n"}
 	if len(data) > maxSize {
-		return nil, &Fault{file, 0, fmt.Sprintf("%d bytes are more than the %d that are read", len(data), maxSize)}
+		return nil, &Fault{File: file, Text: fmt.Sprintf("%d bytes are more than the %d that are read", len(data), maxSize)}
 	}
 	if bytes.HasPrefix(data, []byte("\ufeff")) {
-		return nil, &Fault{file, 1, "the file begins with a byte order mark, with which SDKs cannot read it; save it as plain UTF-8"}
+		return nil, &Fault{File: file, Line: 1, Text: "the file begins with a byte order mark, with which SDKs cannot read it; save it as plain UTF-8"}
 	}
 	var at place
 	for offset := 0; offset < len(data); {
@@ -83,14 +83,14 @@ func scan(file string, data []byte, nested bool) (*document, error) {
 		at.line++
 		text, ok := clean(data[offset:end])
 		if !ok {
-			return nil, &Fault{file, at.line, "the line holds control characters or is not UTF-8"}
+			return nil, &Fault{File: file, Line: at.line, Text: "the line holds control characters or is not UTF-8"}
 		}
 		if at.line == 1 && bytes.HasSuffix(data[:end], []byte("\r\n")) {
 			d.eol = "\r\n"
 		}
 		at.start, at.end = offset, end
 		if fault := d.read(&at, text); fault != "" {
-			return nil, &Fault{file, at.line, fault}
+			return nil, &Fault{File: file, Line: at.line, Text: fault}
 		}
 		offset = end
 	}

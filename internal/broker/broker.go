@@ -45,7 +45,7 @@ type Request struct {
 
 	Role     string        // ARN; with a sidecar also its last part, or empty for the only one
 	Region   string        // empty: the sidecar's, or DefaultRegion
-	Scopes   []string      // empty: the sidecar's, or openid, email and profile
+	Scopes   []string      // empty: the sidecar's alone, or openid, email and profile
 	Duration time.Duration // 0: as the STS has it
 }
 
@@ -111,7 +111,7 @@ func (b *Broker) aim(ctx context.Context, r Request) (target, error) {
 	if r.Address != "" {
 		d, err := discovery.Fetch(ctx, b.HTTP, r.Address)
 		if err != nil {
-			return target{}, orInterrupted(ctx, &Error{Err: err, Hint: "is the address right, and is it a gimme sidecar? curl " + strings.TrimSuffix(r.Address, "/") + discovery.Path})
+			return target{}, orInterrupted(ctx, sidecarError(err))
 		}
 		t.Issuer, t.ClientID, t.sts = d.Issuer, d.ClientID, strings.TrimSuffix(r.Address, "/")
 		t.Scopes = slices.Concat(r.Scopes, d.Scopes)
@@ -126,6 +126,14 @@ func (b *Broker) aim(ctx context.Context, r Request) (target, error) {
 	t.Scopes = slices.Compact(t.Scopes)
 	t.Region = cmp.Or(t.Region, DefaultRegion)
 	return t, nil
+}
+
+// sidecarError puts what could not be asked of a sidecar into our form.
+func sidecarError(err error) *Error {
+	if e, ok := errors.AsType[*discovery.Error](err); ok {
+		return &Error{Err: fmt.Errorf("the sidecar at %s: %s", e.Address, e.Reason), Hint: e.Remedy}
+	}
+	return &Error{Err: err}
 }
 
 // logIn has the person log in.

@@ -16,7 +16,7 @@ func (b *Broker) role(ctx context.Context, t target, who *login.Result) (string,
 	}
 	roles, err := discovery.FetchRoles(ctx, b.HTTP, t.sts, who.IDToken)
 	if err != nil {
-		return "", orInterrupted(ctx, &Error{Err: err, Hint: "a role that you know can be named: --role ARN"})
+		return "", orInterrupted(ctx, sidecarError(err))
 	}
 	var fit []string
 	for _, r := range roles.Roles {

@@ -34,5 +34,5 @@ type App struct {
 func (a App) Run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	return a.report(ctx, root.ExecuteContext(ctx))
+	return a.report(root.ExecuteContext(ctx))
 }

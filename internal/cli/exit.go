@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/gimme-broker/gimme/internal/awsfile"
+	"github.com/gimme-broker/gimme/internal/broker"
 )
 
 // Exit codes. Scripts branch on them, so they stay.
@@ -39,8 +42,30 @@ func usage(hint, format string, args ...any) error {
 	return &failure{exitUsage, fmt.Errorf(format, args...), hint}
 }
 
+// brokerFailure gives what the broker says its exit code.
+func brokerFailure(err error) error {
+	e, ok := errors.AsType[*broker.Error](err)
+	if !ok {
+		return err
+	}
+	code := map[broker.Kind]int{broker.Failed: exitFailed, broker.Wrong: exitUsage, broker.LoginNeeded: exitLogin}[e.Kind]
+	return &failure{code, e.Err, e.Hint}
+}
+
+// fileFailure says what to do about a file that cannot be written.
+func fileFailure(err error) error {
+	fault, ok := errors.AsType[*awsfile.Fault](err)
+	switch {
+	case !ok:
+		return &failure{exitFailed, err, "make it possible to write there, or name other files with AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE and GIMME_CONFIG"}
+	case fault.Taken:
+		return &failure{exitFailed, err, "choose another name: --profile NAME"}
+	}
+	return &failure{exitFailed, err, "correct the file; gimme changed nothing in it"}
+}
+
 // report is the one place where errors are printed and become exit codes.
-func (a App) report(ctx context.Context, err error) int {
+func (a App) report(err error) int {
 	if err == nil {
 		return exitOK
 	}
@@ -48,7 +73,7 @@ func (a App) report(ctx context.Context, err error) int {
 	if !ok {
 		f = &failure{code: exitFailed, err: err}
 	}
-	if ctx.Err() != nil {
+	if errors.Is(err, context.Canceled) {
 		f = &failure{code: exitInterrupted, err: errors.New("interrupted")}
 	}
 	fmt.Fprintf(a.Stderr, "gimme: error: %s\n", printable(f.err.Error()))

@@ -45,6 +45,7 @@ and every SDK on this machine short-lived credentials for S3.
 // commands is all that gimme can do.
 func (a App) commands() []*cobra.Command {
 	return []*cobra.Command{
+		a.s3(),
 		a.version(),
 	}
 }

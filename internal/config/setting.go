@@ -46,7 +46,7 @@ var settings = []Setting{
 	{"role_arn", "`ARN` of the IAM role to take, without a sidecar", direct, set(func(p *Profile) *string { return &p.RoleARN }, checkRoleARN), func(p Profile) string { return p.RoleARN }},
 	{"sts_endpoint", "`URL` of the STS, if not AWS's own, without a sidecar", direct, set(func(p *Profile) *string { return &p.STSEndpoint }, discovery.CheckAddress), func(p Profile) string { return p.STSEndpoint }},
 	{"region", "AWS `REGION` (default: the sidecar's, or us-east-1)", "", set(func(p *Profile) *string { return &p.Region }, checkRegion), func(p Profile) string { return p.Region }},
-	{"scopes", "`SCOPES` to ask for, separated by blanks (default: openid email profile, and the sidecar's)", "", setScopes, func(p Profile) string { return joinScopes(p.Scopes) }},
+	{"scopes", "`SCOPES` to ask for, separated by blanks (default: the sidecar's, or openid email profile)", "", setScopes, func(p Profile) string { return joinScopes(p.Scopes) }},
 	{"duration", "how long the credentials should last, `15m to 12h` (default: as the STS has it)", "", setDuration, func(p Profile) string { return durationText(p.Duration) }},
 }
 

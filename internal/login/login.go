@@ -18,7 +18,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 
@@ -103,12 +102,10 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	opening, stop := context.WithCancel(ctx)
-	var opener sync.WaitGroup
-	result, err := a.run(ctx, func(open func(context.Context)) { opener.Go(func() { open(opening) }) })
+	opener := a.open(ctx)
+	result, err := a.run(ctx, opener.failed)
 	a.callback.close(ctx, err == nil)
-	stop()
-	opener.Wait()
+	opener.close(ctx)
 	if err != nil && ctx.Err() != nil && parent.Err() == nil {
 		return nil, ErrTimeout
 	}
@@ -176,14 +173,44 @@ func (o Options) begin(ctx context.Context) (*attempt, error) {
 	return a, nil
 }
 
-// run goes from the browser to the verified token. What it starts with start
-// goes on until the browser has seen the result.
-func (a *attempt) run(ctx context.Context, start func(func(context.Context))) (*Result, error) {
-	opened := make(chan error, 1)
+// An opener runs OpenBrowser beside the login.
+type opener struct {
+	failed chan error // what OpenBrowser returned, if that is an error
+	done   chan struct{}
+	cancel context.CancelFunc
+}
+
+// open asks for the browser.
+func (a *attempt) open(ctx context.Context) *opener {
 	a.notify(Notice{Step: Started, URL: a.url, Browser: a.OpenBrowser != nil, Left: a.left()})
-	if a.OpenBrowser != nil {
-		start(func(ctx context.Context) { opened <- a.OpenBrowser(ctx, a.url) })
+	ctx, cancel := context.WithCancel(ctx)
+	o := &opener{failed: make(chan error, 1), done: make(chan struct{}), cancel: cancel}
+	go func() {
+		defer close(o.done)
+		if a.OpenBrowser == nil {
+			return
+		}
+		if err := a.OpenBrowser(ctx, a.url); err != nil {
+			o.failed <- err
+		}
+	}()
+	return o
+}
+
+// close waits until OpenBrowser has returned, and makes it return if it does
+// not within a moment: it may be reading the result page itself.
+func (o *opener) close(ctx context.Context) {
+	select {
+	case <-o.done:
+	case <-ctx.Done():
+	case <-time.After(250 * time.Millisecond):
 	}
+	o.cancel()
+	<-o.done
+}
+
+// run goes from the browser's answer to the verified token.
+func (a *attempt) run(ctx context.Context, opened <-chan error) (*Result, error) {
 	answer, err := a.wait(ctx, opened)
 	if err != nil {
 		return nil, err
@@ -201,7 +228,7 @@ func (a *attempt) wait(ctx context.Context, opened <-chan error) (answer, error)
 		case got := <-a.callback.answers:
 			return got, nil
 		case err := <-opened:
-			if err != nil && ctx.Err() == nil {
+			if ctx.Err() == nil {
 				a.notify(Notice{Step: BrowserFailed, URL: a.url, Left: a.left(), Err: err})
 			}
 		case n := <-a.callback.disturbed:
