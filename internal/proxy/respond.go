@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -52,9 +53,7 @@ func (x *exchange) stream(response *http.Response) error {
 // head copies the headers that are for the client.
 func (x *exchange) head(response *http.Response) {
 	h := x.w.Header()
-	for name, values := range s3api.ResponseHeader(response.Header) {
-		h[name] = values
-	}
+	maps.Copy(h, s3api.ResponseHeader(response.Header))
 	h.Set("X-Amz-Request-Id", x.event.ID)
 }
 
