@@ -46,7 +46,7 @@ func readDataMap(src Source, repo string) (*dataMap, strictyaml.Faults) {
 	if root == nil {
 		return m, r.found
 	}
-	values, keys := r.mapping(root, "a data map: labels, each with a list of repo and attributes")
+	values, keys := r.mapping(root, "of labels, each to a list of repos with their attributes,")
 	m.read = values != nil
 	if m.read && len(values) == 0 {
 		r.fault(root, "the data map is empty")
@@ -70,7 +70,7 @@ func readDataMap(src Source, repo string) (*dataMap, strictyaml.Faults) {
 func (r *reader) repos(m *dataMap, label string, n *yaml.Node, repo string) {
 	seen := map[string]int{}
 	for _, e := range r.list(n, "repos with their attributes") {
-		values := r.fields(e, "a repo with its attributes", []string{"repo", "attributes"})
+		values := r.fields(e, []string{"repo", "attributes"})
 		if values == nil {
 			continue
 		}

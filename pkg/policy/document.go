@@ -64,7 +64,7 @@ func readDocument(src Source, known []string) (*document, strictyaml.Faults) {
 	if root == nil {
 		return d, r.found
 	}
-	values := r.fields(root, "a policy", documentKeys)
+	values := r.fields(root, documentKeys)
 	if n := r.field(root, values, "name", "the policy"); n != nil {
 		d.name, _ = r.name(n, "name")
 	}
@@ -98,7 +98,7 @@ func (r *reader) known(l strictyaml.Value[string], known []string) bool {
 
 func (r *reader) rule(n *yaml.Node, d *document, known []string) rule {
 	found := rule{line: n.Line, column: n.Column}
-	values := r.fields(n, "a rule", ruleKeys)
+	values := r.fields(n, ruleKeys)
 	if values == nil {
 		return found
 	}
@@ -112,7 +112,7 @@ func (r *reader) rule(n *yaml.Node, d *document, known []string) rule {
 			continue
 		}
 		grants++
-		for _, g := range r.list(at, "grants, each with data") {
+		for _, g := range r.list(at, "grants") {
 			found.access[k] = append(found.access[k], r.grant(g, d, known))
 		}
 	}
@@ -123,7 +123,7 @@ func (r *reader) rule(n *yaml.Node, d *document, known []string) rule {
 }
 
 func (r *reader) identities(n *yaml.Node, into *rule) {
-	values := r.fields(n, "users, groups and services", identityKeys)
+	values := r.fields(n, identityKeys)
 	if values == nil {
 		return
 	}
@@ -143,7 +143,7 @@ func (r *reader) identities(n *yaml.Node, into *rule) {
 
 func (r *reader) grant(n *yaml.Node, d *document, known []string) grant {
 	g := grant{severity: Low}
-	values := r.fields(n, "a grant: data, and severity if it is not low,", grantKeys)
+	values := r.fields(n, grantKeys)
 	if values == nil {
 		return g
 	}

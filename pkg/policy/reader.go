@@ -39,15 +39,14 @@ func (r *reader) root(data []byte) *yaml.Node {
 	return nil
 }
 
-// mapping returns the values of n by key, and the keys in order. what says
-// what n is, for the fault when it is something else.
-func (r *reader) mapping(n *yaml.Node, what string) (map[string]*yaml.Node, []*yaml.Node) {
+// mapping returns the values of n by key, and the keys in order. what goes on
+// from "a mapping" in the fault when n is something else.
+func (r *reader) mapping(n *yaml.Node, what string) (values map[string]*yaml.Node, keys []*yaml.Node) {
 	if n.Kind != yaml.MappingNode {
-		r.wanted(n, what+", a mapping,")
+		r.wanted(n, "a mapping "+what)
 		return nil, nil
 	}
-	values := make(map[string]*yaml.Node, len(n.Content)/2)
-	var keys []*yaml.Node
+	values = make(map[string]*yaml.Node, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
 		if k.Kind != yaml.ScalarNode || values[k.Value] != nil {
@@ -60,8 +59,8 @@ func (r *reader) mapping(n *yaml.Node, what string) (map[string]*yaml.Node, []*y
 }
 
 // fields is mapping, for one that has no other keys than known.
-func (r *reader) fields(n *yaml.Node, what string, known []string) map[string]*yaml.Node {
-	values, keys := r.mapping(n, what)
+func (r *reader) fields(n *yaml.Node, known []string) map[string]*yaml.Node {
+	values, keys := r.mapping(n, "with the keys "+strings.Join(known, ", "))
 	for _, k := range keys {
 		switch {
 		case slices.Contains(known, k.Value):

@@ -277,6 +277,7 @@ func (w world) some(p policy.Principal, q policy.Question, container string) (la
 	for _, o := range objects {
 		if _, reasons := w.on(p, q, container, o); allAllowed(reasons) {
 			allowed = true
+			break
 		}
 	}
 	if !allowed {
