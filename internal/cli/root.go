@@ -16,7 +16,8 @@ and every SDK on this machine short-lived credentials for S3.
 
 ` + exitHelp,
 		Example: `  gimme s3 --address https://s3.sidecar.example --profile sidecar
-  gimme s3 --profile sidecar`,
+  gimme s3 --profile sidecar
+  gimme demo`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -46,6 +47,9 @@ and every SDK on this machine short-lived credentials for S3.
 func (a App) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.s3(),
+		a.proxy(),
+		a.demo(),
+		a.dev(),
 		a.version(),
 	}
 }

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gimme-broker/gimme/internal/proxy"
+	"github.com/gimme-broker/gimme/pkg/strictyaml"
+)
+
+func (a App) proxy() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "proxy",
+		Short: "Run the sidecar",
+		Long: `Runs the sidecar: it issues sessions to people who log in, and stands between
+them and the real S3. Every request is verified, decided on, recorded and signed
+anew. docs/operating.md describes the configuration file.
+
+It serves until SIGTERM or SIGINT, and then finishes what is under way. SIGHUP,
+or a change of their files, reloads the data map and the policies. Its log goes
+to stderr; stdout stays empty unless audit.file is "-".`,
+		Example: `  gimme proxy --config /etc/gimme/proxy.yaml --check
+  gimme proxy --config /etc/gimme/proxy.yaml`,
+	}
+	file := c.Flags().String("config", "", "`FILE` with the configuration; required")
+	check := c.Flags().Bool("check", false, "say whether the configuration, data map and policies are right, and end")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *file == "" {
+			return usage("gimme proxy --config /etc/gimme/proxy.yaml", "no configuration file is named")
+		}
+		config, err := proxy.Load(*file)
+		if err != nil {
+			return configFailure(*file, err)
+		}
+		if *check {
+			fmt.Fprintf(a.Stderr, "%s is right, and so are the data map and the policies.\n", *file)
+			return nil
+		}
+		return a.serve(c.Context(), config)
+	}
+	return c
+}
+
+func (a App) serve(ctx context.Context, config *proxy.Config) error {
+	s, err := proxy.New(config, proxy.Options{Log: a.log(), Stdout: a.Stdout})
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+// log is for those who run a sidecar.
+func (a App) log() *slog.Logger { return slog.New(slog.NewTextHandler(a.Stderr, nil)) }
+
+func configFailure(file string, err error) error {
+	faults, ok := errors.AsType[strictyaml.Faults](err)
+	if !ok {
+		return &failure{exitFailed, err, "gimme proxy --config FILE"}
+	}
+	count := "1 fault"
+	if len(faults) != 1 {
+		count = fmt.Sprintf("%d faults", len(faults))
+	}
+	return &failure{exitFailed, fmt.Errorf("the configuration has %s:\n%w", count, err), "correct them, then: gimme proxy --config " + file + " --check"}
+}
