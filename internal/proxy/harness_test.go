@@ -367,7 +367,7 @@ func (c *sidecar) s3(keys aws.Credentials) *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: &url, Region: region, UsePathStyle: true, RetryMaxAttempts: 1,
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
-		Credentials: credentials.StaticCredentialsProvider{Value: keys},
+		Credentials:                credentials.StaticCredentialsProvider{Value: keys},
 	})
 }
 

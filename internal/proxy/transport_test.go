@@ -107,7 +107,7 @@ func (c *sidecar) loginOver(client *http.Client) *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: &address, Region: region, UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: client,
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil }),
+		Credentials:                aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil }),
 	})
 }
 
