@@ -98,6 +98,10 @@ func TestDemoFailsAtTheFirstWrongStep(t *testing.T) {
 			func(s *standIn) { s.mute = true },
 			"cat audit.jsonl", "no outcome is on record for PutObject",
 		},
+		"a decision is not on record": {
+			func(s *standIn) { s.forgets = "HeadObject" },
+			"cat audit.jsonl", "event 8 on record is {decision alice@example.com GetObject",
+		},
 		"a refusal is on record without its policy": {
 			func(s *standIn) { s.policy = "other" },
 			"cat audit.jsonl", "is not on record as blocked by policy customer-data",

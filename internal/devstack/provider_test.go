@@ -112,6 +112,18 @@ func (f *flow) submit(fields url.Values, username, password string) answer {
 	return f.read(f.browser.PostForm(f.provider.Issuer()+"/login", fields))
 }
 
+// sent is what the callback was sent.
+func (f *flow) sent() url.Values {
+	f.t.Helper()
+	select {
+	case got := <-f.callback:
+		return got
+	case <-time.After(5 * time.Second):
+		f.t.Fatal("the callback was sent nothing")
+		return nil
+	}
+}
+
 // noCallback asserts that the client was sent nothing.
 func (f *flow) noCallback() {
 	f.t.Helper()
@@ -128,7 +140,7 @@ func (f *flow) code() string {
 	if a := f.submit(fields, "Ann@example.com ", "pass-ann"); a.StatusCode != http.StatusOK {
 		f.t.Fatalf("logging in ended with %s: %s", a.Status, a.text)
 	}
-	got := <-f.callback
+	got := f.sent()
 	if got.Get("state") != "the-state" || got.Get("code") == "" {
 		f.t.Fatalf("the callback was sent %v", got)
 	}
@@ -251,7 +263,7 @@ func TestProviderRefusesARequest(t *testing.T) {
 			if more, err := url.ParseQuery(a.Request.URL.Fragment); err == nil && len(more) > 0 {
 				got = more
 			}
-			if sent := <-f.callback; got.Get("error") != c.code || sent.Get("code") != "" || got.Get("state") != "the-state" {
+			if sent := f.sent(); got.Get("error") != c.code || sent.Get("code") != "" || got.Get("state") != "the-state" {
 				t.Errorf("the callback got %v", got)
 			}
 		})
@@ -275,7 +287,7 @@ func TestLoginPageRefusesPasswords(t *testing.T) {
 				t.Errorf("got %s: %s", a.Status, a.text)
 			}
 			f.read(f.browser.Get(f.provider.Issuer() + "/authorize/callback?id=" + fields.Get("id")))
-			if got := <-f.callback; got.Get("code") != "" || got.Get("error") != "interaction_required" {
+			if got := f.sent(); got.Get("code") != "" || got.Get("error") != "interaction_required" {
 				t.Errorf("the callback was sent %v", got)
 			}
 		})
@@ -373,7 +385,7 @@ func TestLoginsExpire(t *testing.T) {
 	}
 	_, fields := f.open(f.authURL())
 	f.submit(fields, "ann@example.com", "pass-ann")
-	<-f.callback
+	f.sent()
 	if a := f.submit(fields, "ann@example.com", "pass-ann"); a.StatusCode != http.StatusGone {
 		t.Errorf("a login that is over: %s", a.Status)
 	}
@@ -386,7 +398,7 @@ func TestPersonLogsIn(t *testing.T) {
 	if err := devstack.LogIn(t.Context(), ann, f.authURL()); err != nil {
 		t.Fatal(err)
 	}
-	if got := <-f.callback; got.Get("code") == "" {
+	if got := f.sent(); got.Get("code") == "" {
 		t.Errorf("the callback was sent %v", got)
 	}
 	ann.Password = secret.New("wrong")

@@ -36,6 +36,7 @@ type standIn struct {
 	allows   func(email, operation, key string) bool
 	sentence string // of a refusal, with %[1]s person, %[2]s operation, %[3]s object
 	policy   string // in the events
+	forgets  string // the operation that it does not record
 	mute     bool   // writes no outcomes
 	deletes  bool   // deletes what it then says it has not
 	blind    bool   // gimme writes a profile without an endpoint
@@ -90,6 +91,9 @@ func (s *standIn) open(config string, _ *slog.Logger) (sidecar, error) {
 }
 
 func (s *standIn) write(kind audit.Kind, decision audit.Decision, operation, email, bucket, key, id string) {
+	if operation == s.forgets {
+		return
+	}
 	err := s.events.Write(audit.Event{
 		ID: id, Time: time.Now(), Kind: kind, Decision: decision, Principal: &audit.Principal{Email: email},
 		Request: &audit.Request{Operation: operation, Bucket: bucket, Key: key}, Labels: []string{"SENSITIVE"}, Reasons: []audit.Reason{{Policy: s.policy, Text: "because"}},
@@ -172,46 +176,54 @@ func (s *standIn) gimme(ctx context.Context, g Invocation) int {
 }
 
 func (s *standIn) logIn(ctx context.Context, g Invocation) error {
-	provider, err := oidc.NewProvider(ctx, s.issuer)
+	_, email, err := identify(ctx, g, s.issuer)
 	if err != nil {
 		return err
 	}
+	return s.writeProfile(ctx, g, email)
+}
+
+// identify sends a person to the login page of issuer, and returns the ID
+// token that this ends in.
+func identify(ctx context.Context, g Invocation, issuer string) (raw, email string, err error) {
+	provider, err := oidc.NewProvider(ctx, issuer)
+	if err != nil {
+		return "", "", err
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return err
+		return "", "", err
 	}
 	codes := make(chan string, 1)
 	server := newServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { codes <- r.FormValue("code") }))
 	go server.Serve(listener)
 	defer server.Close()
 	config := oauth2.Config{
-		ClientID: ClientID, Endpoint: provider.Endpoint(), Scopes: []string{"openid", "email"},
+		ClientID: ClientID, Endpoint: provider.Endpoint(), Scopes: []string{"openid", "email", "profile", scopeGroups},
 		RedirectURL: "http://" + listener.Addr().String() + callbackPath,
 	}
 	verifier := oauth2.GenerateVerifier()
 	if err := g.OpenBrowser(ctx, config.AuthCodeURL("state", oauth2.S256ChallengeOption(verifier))); err != nil {
-		return err
+		return "", "", err
 	}
 	var code string
 	select {
 	case code = <-codes:
 	case <-ctx.Done():
-		return errors.New("nobody logged in")
+		return "", "", errors.New("nobody logged in")
 	}
 	token, err := config.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return err
+		return "", "", err
 	}
-	raw, _ := token.Extra("id_token").(string)
+	raw, _ = token.Extra("id_token").(string)
 	verified, err := provider.Verifier(&oidc.Config{ClientID: ClientID}).Verify(ctx, raw)
 	if err != nil {
-		return err
+		return "", "", err
 	}
 	var claims struct{ Email string }
-	if err := verified.Claims(&claims); err != nil {
-		return err
-	}
-	return s.writeProfile(ctx, g, claims.Email)
+	err = verified.Claims(&claims)
+	return raw, claims.Email, err
 }
 
 func (s *standIn) writeProfile(ctx context.Context, g Invocation, email string) error {
@@ -220,13 +232,18 @@ func (s *standIn) writeProfile(ctx context.Context, g Invocation, email string) 
 		return err
 	}
 	key, secret, _ := strings.Cut(page.body, " ")
-	profile, services := g.Args[4], "services"
+	services := "services"
 	if s.blind {
 		services = "no_services"
 	}
+	return writeProfile(g, s.url, services, key, secret, email)
+}
+
+func writeProfile(g Invocation, url, services, key, secret, token string) error {
+	profile := g.Args[4]
 	return errors.Join(
-		appendTo(g.Env["AWS_CONFIG_FILE"], fmt.Sprintf("[profile %[1]s]\nregion = us-east-1\n%[3]s = gimme-%[1]s\n[services gimme-%[1]s]\ns3 =\n  endpoint_url = %[2]s\n", profile, s.url, services)),
-		appendTo(g.Env["AWS_SHARED_CREDENTIALS_FILE"], fmt.Sprintf("[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n", profile, key, secret, email)),
+		appendTo(g.Env["AWS_CONFIG_FILE"], fmt.Sprintf("[profile %[1]s]\nregion = us-east-1\n%[3]s = gimme-%[1]s\n[services gimme-%[1]s]\ns3 =\n  endpoint_url = %[2]s\n", profile, url, services)),
+		appendTo(g.Env["AWS_SHARED_CREDENTIALS_FILE"], fmt.Sprintf("[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\naws_session_token = %s\n", profile, key, secret, token)),
 	)
 }
 
