@@ -13,7 +13,8 @@ import (
 // calls. A question that repeats an earlier one adds nothing.
 func (s *Set) Decide(p *Principal, qs ...Question) Decision {
 	var room [fewLabels]uint64
-	v := verdict{set: s, principal: p, touched: s.none(&room)}
+	touched := s.none(&room)
+	v := verdict{set: s, principal: p}
 	if p == nil {
 		v.principal = &Principal{}
 	}
@@ -22,10 +23,10 @@ func (s *Set) Decide(p *Principal, qs ...Question) Decision {
 	}
 	for i, q := range qs {
 		if !slices.Contains(qs[:i], q) {
-			v.answer(q)
+			v.answer(q, touched)
 		}
 	}
-	return Decision{Allowed: !v.blocked, Labels: s.named(v.touched), Reasons: v.reasons}
+	return Decision{Allowed: !v.blocked, Labels: s.named(touched), Reasons: v.reasons}
 }
 
 // none is an empty set of the right size, in room if it is large enough.
@@ -64,7 +65,6 @@ func (s *Set) areas(container string, into []*area) []*area {
 type verdict struct {
 	set       *Set
 	principal *Principal
-	touched   labels
 	reasons   []Reason
 	blocked   bool
 }
@@ -85,7 +85,8 @@ func (v *verdict) add(r Reason) {
 	}
 }
 
-func (v *verdict) answer(q Question) {
+// answer adds the reasons on q, and to touched the labels.
+func (v *verdict) answer(q Question, touched labels) {
 	container, name, _ := strings.Cut(q.Path, "/")
 	kind := q.Access.index()
 	block := func(text string) { v.add(Reason{Access: q.Access, Path: q.Path, Text: text}) }
@@ -101,15 +102,15 @@ func (v *verdict) answer(q Question) {
 	areas := v.set.areas(container, few[:0])
 	switch q.Scope {
 	case Exact:
-		v.exact(q, kind, areas, name)
+		v.exact(q, kind, areas, name, touched)
 	case Under:
-		v.under(q, kind, areas, name)
+		v.under(q, kind, areas, name, touched)
 	case Some:
 		if name != "" {
 			block(shown(q.Path) + " is more than a container, and scope some asks about a container")
 			return
 		}
-		v.some(q, kind, areas)
+		v.some(q, kind, areas, touched)
 	default:
 		block(strconv.Quote(string(q.Scope)) + " is no scope")
 	}
@@ -117,7 +118,7 @@ func (v *verdict) answer(q Question) {
 
 // exact answers for the object name, or for the container itself when name is
 // empty.
-func (v *verdict) exact(q Question, kind int, areas []*area, name string) {
+func (v *verdict) exact(q Question, kind int, areas []*area, name string, touched labels) {
 	var room [fewLabels]uint64
 	set := v.set.none(&room)
 	for _, a := range areas {
@@ -126,11 +127,12 @@ func (v *verdict) exact(q Question, kind int, areas []*area, name string) {
 	if set.empty() {
 		v.unlabelled(q, shown(q.Path)+" carries no label")
 	}
+	touched.merge(set)
 	v.judge(q, kind, set)
 }
 
 // under answers for every object whose name begins with prefix.
-func (v *verdict) under(q Question, kind int, areas []*area, prefix string) {
+func (v *verdict) under(q Question, kind int, areas []*area, prefix string, touched labels) {
 	var room [fewLabels]uint64
 	set := v.set.none(&room)
 	covered := false
@@ -138,6 +140,7 @@ func (v *verdict) under(q Question, kind int, areas []*area, prefix string) {
 		a.under(prefix, set)
 		covered = covered || a.covers(prefix)
 	}
+	touched.merge(set)
 	v.judge(q, kind, set)
 	if !covered {
 		path := q.Path
@@ -150,7 +153,7 @@ func (v *verdict) under(q Question, kind int, areas []*area, prefix string) {
 
 // some answers for a container: is there anything for which the access is
 // granted? If so, the reasons are those of the first place where it is.
-func (v *verdict) some(q Question, kind int, areas []*area) {
+func (v *verdict) some(q Question, kind int, areas []*area, touched labels) {
 	var rooms [3][fewLabels]uint64
 	anywhere, granted, set := v.set.none(&rooms[0]), v.set.none(&rooms[1]), v.set.none(&rooms[2])
 	for _, a := range areas {
@@ -165,12 +168,14 @@ func (v *verdict) some(q Question, kind int, areas []*area) {
 		if set.empty() {
 			v.unlabelled(q, "not all of "+shown(q.Path)+" carries a label")
 		}
+		touched.merge(set)
 		v.judge(q, kind, set)
 		return
 	}
 	if anywhere.empty() {
 		v.unlabelled(q, "nothing in "+shown(q.Path)+" carries a label")
 	}
+	touched.merge(anywhere)
 	v.judge(q, kind, anywhere)
 }
 
@@ -220,7 +225,13 @@ func (v *verdict) grants(kind, label int) bool {
 
 // judge asks every policy over every label of set.
 func (v *verdict) judge(q Question, kind int, set labels) {
-	v.touched.merge(set)
+	if !v.blocked {
+		n := 0
+		for l := range set.all {
+			n += len(v.set.governed[l][kind])
+		}
+		v.reasons = slices.Grow(v.reasons, n)
+	}
 	for l := range set.all {
 		clauses := v.set.governed[l][kind]
 		if len(clauses) == 0 {

@@ -32,9 +32,9 @@ type Scope string
 
 // The scopes.
 const (
-	Exact Scope = "exact" // the one resource that the path names
-	Under Scope = "under" // everything whose path begins with the path's bytes
-	Some  Scope = "some"  // something within: is there anything that the access is granted for?
+	Exact Scope = "exact" // the object that the path names, or the container itself
+	Under Scope = "under" // every object whose path begins with the path, whether it exists or not
+	Some  Scope = "some"  // at least one: the container itself or any object in it
 )
 
 // Severity grades a violation for those who watch. It never changes a
@@ -74,7 +74,8 @@ type Principal struct {
 
 // A Question asks whether Access to what Path and Scope name is allowed. Path
 // is "container" or "container/name"; the first "/" divides the two, and all
-// bytes count as they are.
+// bytes count as they are. With an empty name it is the container itself, or
+// with Scope Under every object in it. Scope Some takes a container alone.
 type Question struct {
 	Access Access
 	Path   string
@@ -112,7 +113,7 @@ type Reason struct {
 	Label    string
 	Access   Access
 	Path     string   // of the question
-	Severity Severity // how grave the violation is; low for what is allowed
+	Severity Severity // of the violation; empty when allowed
 	Text     string   // one clause for people, lower case, without full stop
 }
 
