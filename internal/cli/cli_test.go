@@ -1,0 +1,105 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gimme-broker/gimme/internal/cli"
+)
+
+// app is a gimme in w that writes to stderr as it goes.
+func (w *world) app(stderr io.Writer) cli.App {
+	return cli.App{
+		Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: stderr, Version: "test",
+		Getenv:      func(name string) string { return w.env[name] },
+		OpenBrowser: func(context.Context, string) error { w.logins++; return nil },
+	}
+}
+
+// watched calls found with all that was written so far, until it says true.
+type watched struct {
+	mu    sync.Mutex
+	text  bytes.Buffer
+	found func(string) bool
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, err := w.text.Write(p)
+	if w.found != nil && w.found(w.text.String()) {
+		w.found = nil
+	}
+	return n, err
+}
+
+func TestVersion(t *testing.T) {
+	w := newWorld(t)
+	if r := w.gimme(t, t.Context(), "version"); r.code != 0 || r.stdout != "gimme test\n" || r.stderr != "" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	w := newWorld(t)
+	for _, test := range []struct {
+		args  []string
+		words []string
+	}{
+		{[]string{"nothing"}, []string{`unknown command "nothing"`, "hint: gimme --help"}},
+		{[]string{"--nothing"}, []string{"unknown flag: --nothing", "hint: gimme --help"}},
+		{[]string{"version", "x"}, []string{"takes no arguments", "hint: gimme version --help"}},
+		{[]string{"version", "--x"}, []string{"unknown flag", "hint: gimme version --help"}},
+		{[]string{"proxy"}, []string{"no configuration file is named", "hint: gimme proxy --config"}},
+		{[]string{"proxy", "--x"}, []string{"unknown flag", "hint: gimme proxy --help"}},
+		{[]string{"demo", "x"}, []string{"takes no arguments"}},
+		{[]string{"dev", "x"}, []string{"takes no arguments"}},
+	} {
+		w.fails(t, t.Context(), 2, test.words, test.args...)
+	}
+}
+
+// Every example in the help is a command line that is understood, and every
+// command says what its exit codes mean.
+func TestHelp(t *testing.T) {
+	for _, c := range append(cli.Commands(), nil) {
+		args := []string{"--help"}
+		if c != nil {
+			args = []string{c.Name(), "--help"}
+			if c.Long == "" || c.Short == "" || c.Example == "" {
+				t.Errorf("%s has no help", c.Name())
+			}
+		}
+		r := newWorld(t).gimme(t, t.Context(), args...)
+		if r.code != 0 || !strings.Contains(r.stdout, "130  interrupted") || r.stderr != "" {
+			t.Errorf("%v: %+v", args, r)
+		}
+		if c == nil {
+			continue
+		}
+		for line := range strings.Lines(c.Example) {
+			words := strings.Fields(line)
+			if words[0] != "gimme" || words[1] != c.Name() {
+				t.Errorf("example %q is not of %s", line, c.Name())
+				continue
+			}
+			if err := c.ParseFlags(words[2:]); err != nil || c.Flags().NArg() > 0 {
+				t.Errorf("example %q: %v", line, err)
+			}
+		}
+	}
+}
+
+func TestProxyChecksItsConfiguration(t *testing.T) {
+	w := newWorld(t)
+	w.write(t, "proxy.yaml", "listen: 127.0.0.1:0\nnonsense: 1\nregion: [1]\n")
+	file := w.home + "/proxy.yaml"
+	for _, args := range [][]string{{"proxy", "--config", file}, {"proxy", "--config", file, "--check"}} {
+		w.fails(t, t.Context(), 1, []string{"the configuration has ", file + ":2:1: unknown key \"nonsense\"", file + ":3:", "hint: correct them"}, args...)
+	}
+	w.fails(t, t.Context(), 1, []string{"nothing.yaml", "hint"}, "proxy", "--config", w.home+"/nothing.yaml")
+}
