@@ -127,7 +127,7 @@ func (t *story) uploadInParts(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	data := make([]byte, historySize)
+	data := make([]byte, t.recipe.history)
 	if _, err := rand.NewChaCha8([32]byte{}).Read(data); err != nil { // any bytes will do
 		return "", err
 	}
@@ -136,7 +136,7 @@ func (t *story) uploadInParts(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var parts []types.CompletedPart
-	for part := range slices.Chunk(data, 8<<20) { // as aws divides it
+	for part := range slices.Chunk(data, partSize) {
 		number := int32(len(parts) + 1)
 		sent, err := c.UploadPart(ctx, &s3.UploadPartInput{Bucket: new(lake), Key: new(historyKey), UploadId: upload.UploadId, PartNumber: &number, Body: bytes.NewReader(part)})
 		if err != nil {

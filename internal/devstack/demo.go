@@ -23,7 +23,7 @@ func demo(ctx context.Context, o Options, r recipe) (err error) {
 		return fmt.Errorf("demo: %w", err)
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	t := &story{stack: s, teller: newTeller(o.Out), options: o}
+	t := &story{stack: s, teller: newTeller(o.Out), options: o, recipe: r}
 	t.opening()
 	if err := t.tell(ctx, t.steps()); err != nil {
 		return fmt.Errorf("demo: %w", err)
@@ -38,6 +38,7 @@ type story struct {
 	*stack
 	*teller
 	options Options
+	recipe  recipe
 }
 
 // A step is one thing that a person does.

@@ -100,7 +100,7 @@ func TestDemoFailsAtTheFirstWrongStep(t *testing.T) {
 		},
 		"a decision is not on record": {
 			func(s *standIn) { s.forgets = "HeadObject" },
-			"cat audit.jsonl", "event 8 on record is {decision alice@example.com GetObject",
+			"cat audit.jsonl", "event 7 on record is {decision alice@example.com GetObject",
 		},
 		"a refusal is on record without its policy": {
 			func(s *standIn) { s.policy = "other" },

@@ -25,12 +25,13 @@ type entry struct {
 func (t *story) entries() []entry {
 	const customers, history = lake + "/" + customersKey, lake + "/" + historyKey
 	alice, bob := t.alice.Email, t.bob.Email
-	return []entry{
+	part := entry{audit.KindDecision, alice, "UploadPart", history, audit.Allowed}
+	parts := (t.recipe.history + partSize - 1) / partSize
+	return slices.Concat([]entry{
 		{audit.KindSession, alice, "AssumeRoleWithWebIdentity", "", audit.Allowed},
 		{audit.KindDecision, alice, "PutObject", customers, audit.Allowed},
 		{audit.KindDecision, alice, "CreateMultipartUpload", history, audit.Allowed},
-		{audit.KindDecision, alice, "UploadPart", history, audit.Allowed},
-		{audit.KindDecision, alice, "UploadPart", history, audit.Allowed},
+	}, slices.Repeat([]entry{part}, parts), []entry{
 		{audit.KindDecision, alice, "CompleteMultipartUpload", history, audit.Allowed},
 		{audit.KindDecision, alice, "ListObjectsV2", lake, audit.Allowed},
 		{audit.KindDecision, alice, "HeadObject", customers, audit.Allowed},
@@ -39,7 +40,7 @@ func (t *story) entries() []entry {
 		{audit.KindSession, bob, "AssumeRoleWithWebIdentity", "", audit.Allowed},
 		{audit.KindDecision, bob, "GetObject", lake + "/public/holidays.csv", audit.Allowed},
 		{audit.KindDecision, bob, "GetObject", customers, audit.Blocked},
-	}
+	})
 }
 
 // record reads the audit log, shows it, and compares it with the story.

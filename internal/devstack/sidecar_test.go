@@ -83,7 +83,7 @@ func TestDemoFailsWhenThePolicyIsWrong(t *testing.T) {
 			}
 			t.Setenv("TMPDIR", t.TempDir())
 			r := standard()
-			r.customerPolicy = c.policy
+			r.customerPolicy, r.history = c.policy, 1000
 			var out bytes.Buffer
 			err := demo(t.Context(), Options{Gimme: exchange, Out: &out}, r)
 			if err == nil || !strings.Contains(err.Error(), c.step) || !strings.Contains(err.Error(), c.why) {

@@ -12,11 +12,12 @@ import (
 // A recipe is what a stack is made from. Tests change it.
 type recipe struct {
 	customerPolicy string // YAML
+	history        int    // bytes of the large object
 	sidecar        func(config string, log *slog.Logger) (sidecar, error)
 }
 
 func standard() recipe {
-	return recipe{customerPolicy: customerPolicyYAML, sidecar: openSidecar}
+	return recipe{customerPolicy: customerPolicyYAML, history: partSize * 3 / 2, sidecar: openSidecar}
 }
 
 // A sidecar listens from the start and serves while run runs, which returns

@@ -52,7 +52,7 @@ func newStandIn() *standIn {
 }
 
 func (s *standIn) recipe() recipe {
-	return recipe{customerPolicy: customerPolicyYAML, sidecar: s.open}
+	return recipe{customerPolicy: customerPolicyYAML, history: 1000, sidecar: s.open}
 }
 
 func (s *standIn) open(config string, _ *slog.Logger) (sidecar, error) {

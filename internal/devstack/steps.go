@@ -11,7 +11,7 @@ const (
 
 	customersKey = "customers/" + sampleFile
 	historyKey   = "customers/history.bin"
-	historySize  = 12 << 20 // more than one part
+	partSize     = 8 << 20 // bytes; as aws divides files
 )
 
 // steps is the story. What aws prints is told as aws prints it.
