@@ -69,6 +69,7 @@ type provider struct {
 	status   int    // of the key set; 0: 200
 	body     string // of the key set, instead of keys
 	fetches  int    // of the key set
+	delay    time.Duration
 }
 
 func newProvider() *provider {
@@ -105,6 +106,7 @@ func with(m object, name string, value any) object {
 
 // RoundTrip answers as a server would, without a network.
 func (p *provider) RoundTrip(r *http.Request) (*http.Response, error) {
+	time.Sleep(p.delay)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := r.Context().Err(); err != nil {

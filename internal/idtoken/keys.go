@@ -49,11 +49,12 @@ type keySet struct {
 	issuer string
 	flight singleflight.Group
 
-	mu      sync.Mutex // guards what follows
-	keys    []key
-	fetched time.Time // when keys arrived
-	tried   time.Time // when they were last asked for
-	failure error     // of the last fetch
+	mu       sync.Mutex // guards what follows
+	keys     []key
+	fetched  time.Time // when keys arrived
+	tried    time.Time // when they were last asked for
+	fetching bool      // they are being asked for
+	failure  error     // of the last fetch
 }
 
 // find returns the keys that may have signed a token with that key id and
@@ -104,7 +105,8 @@ func (s *keySet) current(ctx context.Context, enough func([]key) bool) ([]key, e
 	return keys, nil
 }
 
-// look returns the keys that are good, and whether it is time to fetch them.
+// look returns the keys that are good, and whether it is time to fetch them, or
+// to wait for those that are on their way.
 func (s *keySet) look(enough func([]key) bool) (keys []key, due bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +117,7 @@ func (s *keySet) look(enough func([]key) bool) (keys []key, due bool) {
 			return keys, false
 		}
 	}
-	return keys, s.tried.IsZero() || time.Since(s.tried) >= pause
+	return keys, s.fetching && !enough(keys) || time.Since(s.tried) >= pause
 }
 
 // fetch asks the provider for its keys, unless someone just did.
@@ -124,7 +126,7 @@ func (s *keySet) fetch(ctx context.Context, enough func([]key) bool) {
 		return
 	}
 	s.mu.Lock()
-	s.tried = time.Now()
+	s.tried, s.fetching = time.Now(), true
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -135,6 +137,7 @@ func (s *keySet) fetch(ctx context.Context, enough func([]key) bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.fetching = false
 	if s.failure = err; err == nil {
 		s.keys, s.fetched = keys, time.Now()
 	}

@@ -93,21 +93,50 @@ func TestUnknownKeysDoNotFlood(t *testing.T) {
 	})
 }
 
+// Tokens that come while the keys are on their way wait for them, and those
+// whose key is already there do not.
 func TestManyAtOnceFetchOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newProvider()
+		fake.keys = []object{jwk("rsa", rsaKey().Public())}
 		p := fake.discover(t)
-		raw := byClock("rsa", rs256)
-		var all sync.WaitGroup
-		for range 100 {
-			all.Go(func() {
-				if _, err := p.Verify(t.Context(), raw, clients); err != nil {
-					t.Error(err)
-				}
-			})
+		fake.delay = time.Second
+		atOnce := func(raw string) {
+			t.Helper()
+			var all sync.WaitGroup
+			for i := range 100 {
+				all.Go(func() {
+					time.Sleep(time.Duration(i) * time.Millisecond)
+					if _, err := p.Verify(t.Context(), raw, clients); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
 		}
-		all.Wait()
+		atOnce(byClock("rsa", rs256))
 		fetches(t, fake, 1)
+		time.Sleep(time.Minute)
+		fake.change(func() { fake.keys = append(fake.keys, jwk("new", otherRSA().Public())) })
+		go p.Verify(t.Context(), byClock("other", rs256), clients)
+		synctest.Wait()
+		before := time.Now()
+		accept(t, p, "rsa", rs256)
+		if waited := time.Since(before); waited > 0 {
+			t.Errorf("a token whose key is known waited for %s", waited)
+		}
+		atOnce(byClock("new", signRSA(otherRSA(), crypto.SHA256, false)))
+		fetches(t, fake, 2)
+		time.Sleep(16 * time.Minute) // the keys are old, and good for those who do not fetch
+		go p.Verify(t.Context(), byClock("rsa", rs256), clients)
+		synctest.Wait()
+		before = time.Now()
+		accept(t, p, "rsa", rs256)
+		if waited := time.Since(before); waited > 0 {
+			t.Errorf("a token whose key is old waited for %s", waited)
+		}
+		time.Sleep(time.Minute)
+		fetches(t, fake, 3)
 	})
 }
 

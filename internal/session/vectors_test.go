@@ -343,6 +343,13 @@ func badPlaintexts(k *session.Keyring, g Good) []Bad {
 	} {
 		bad = append(bad, Bad{Name: c.name, AccessKeyID: g.AccessKeyID, Token: k.SealPlain(c.plain, salt, nonce, g.AccessKeyID)})
 	}
+	long := g.Claims.claims()
+	long.Principal.Name = strings.Repeat("n", 3000)
+	tooLong, err := session.Encode(long)
+	if err != nil {
+		panic(err)
+	}
+	bad = append(bad, Bad{Name: "longer than 4096, sealed properly", AccessKeyID: g.AccessKeyID, Token: k.SealPlain(tooLong, salt, nonce, g.AccessKeyID)})
 	noID := with(1, make([]byte, 16)...)
 	zero := k.AccessKeyID([16]byte{})
 	return append(bad, Bad{Name: "plaintext without id", AccessKeyID: zero, Token: k.SealPlain(noID, salt, nonce, zero)})
