@@ -63,6 +63,9 @@ func (t *story) opening() {
 	}, nil)
 	t.line("")
 	t.line("Home is a temporary folder: your own files stay as they are.")
+	if !t.options.Browser {
+		t.line("The login page is filled in without a browser; gimme demo --browser opens yours.")
+	}
 }
 
 // tell goes through the steps and stops at the first that comes out wrong.
