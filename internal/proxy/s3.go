@@ -155,12 +155,10 @@ type object struct{ key, version string }
 // judge decides on everything that the call touches. One blocked target blocks
 // the call; only a batch of deletes is answered key by key.
 func (x *exchange) judge(call *s3api.Call, p *policy.Principal) (ruling, error) {
-	switch {
-	case call.Operation == "ListBuckets": // anyone may ask; the answer is filtered
+	switch call.Operation {
+	case "ListBuckets": // anyone may ask; the answer is filtered
 		return ruling{allowed: policy.Decision{Allowed: true}}, nil
-	case len(call.Targets) == 0:
-		return ruling{}, &refusal{Code: "AccessDenied", Message: call.Operation + " touches nothing that could be decided on."}
-	case call.Operation == "DeleteObjects":
+	case "DeleteObjects":
 		return x.judgeBatch(call, p)
 	}
 	d := x.rules.set.Decide(p, questions(call.Targets)...)

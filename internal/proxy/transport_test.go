@@ -72,7 +72,7 @@ func TestTrailingChecksumsOverTLS(t *testing.T) {
 	if got, _ := c.stored("lake", "customers/framed"); got != body {
 		t.Errorf("stored %d bytes of %d", len(got), len(body))
 	}
-	if sent.Get("X-Amz-Content-Sha256") != sigv4.UnsignedPayloadTrailer || sent.Get("X-Amz-Trailer") != "x-amz-checksum-crc32" {
+	if sent.Get("X-Amz-Content-Sha256") != sigv4.UnsignedPayloadTrailer || sent.Get("X-Amz-Trailer") != "x-amz-checksum-crc32" || sent.Get("User-Agent") != "gimme" {
 		t.Errorf("upstream got %v", sent)
 	}
 
