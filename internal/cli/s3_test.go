@@ -197,6 +197,7 @@ func TestS3FailsWithoutChangingAnything(t *testing.T) {
 		{"profile in other use", func(t *testing.T, w *world) { w.write(t, ".aws/config", "[profile p]\nsso_session = x\n") }, []string{"--profile", "p", "--address", "ADDRESS"}, 1, []string{".aws/config:2: ", "hint: choose another name: --profile NAME"}, 0},
 		{"unwritable folder", func(t *testing.T, w *world) { w.write(t, ".aws", "a file") }, []string{"--profile", "p", "--address", "ADDRESS"}, 1, []string{".aws", "hint: make it possible to write there"}, 0},
 		{"unwritable settings", func(t *testing.T, w *world) { w.write(t, ".config", "a file") }, []string{"--profile", "p", "--address", "ADDRESS"}, 1, []string{".config", "hint"}, 0},
+		{"settings where no folder can be made", func(_ *testing.T, w *world) { w.env["GIMME_CONFIG"] = "/proc/self/fdinfo/x/config.yaml" }, []string{"--profile", "p", "--address", "ADDRESS"}, 1, []string{"config.yaml could not be written", "hint"}, 0},
 		{"broken settings", func(t *testing.T, w *world) {
 			w.write(t, ".config/gimme/config.yaml", "profiles:\n  p:\n    adress: x\n    region: EU\n")
 		}, []string{"--profile", "p"}, 1, []string{`config.yaml:3:5: unknown key "adress"`, `config.yaml:4:13: region`, "hint: correct the file"}, 0},

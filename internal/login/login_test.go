@@ -232,6 +232,27 @@ func TestBrowserThatDoesNotOpen(t *testing.T) {
 	}
 }
 
+// Some browsers run in the foreground of what opens them. They are told to let
+// go, and the login does not wait for them.
+func TestBrowserThatStays(t *testing.T) {
+	i, b := logintest.NewIssuer(t), new(logintest.Browser)
+	let := false
+	o := options(t, i, func(ctx context.Context, address string) error {
+		if err := b.Open(ctx, address); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			let = true
+		case <-time.After(10 * time.Second):
+		}
+		return nil
+	})
+	if _, err := login.Run(t.Context(), o); err != nil || !let {
+		t.Errorf("%v, let go %v", err, let)
+	}
+}
+
 func redirect(t *testing.T, address string) string {
 	t.Helper()
 	u, err := url.Parse(address)
