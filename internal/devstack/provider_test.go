@@ -1,5 +1,3 @@
-//go:build identityprovider
-
 package devstack_test
 
 import (
