@@ -210,6 +210,7 @@ const (
 // loaded is what Load has read from the files that the configuration names.
 type loaded struct {
 	rules        *rules
+	looked       string // the fingerprint of their files
 	certificate  *tls.Certificate
 	issuerRoots  []*x509.CertPool // by position in Issuers; nil: the system's
 	upstreamRoot *x509.CertPool

@@ -40,6 +40,7 @@ func (c *Config) read() strictyaml.Faults {
 	c.checkKeyFile(l)
 	c.checkAuditFile(l)
 	if c.Policy.DataMap.V != "" && len(c.Policy.Policies) > 0 {
+		c.loaded.looked = c.fingerprint()
 		rules, err := c.readRules()
 		if err != nil {
 			l.found = append(l.found, asFaults(c.file, err)...)

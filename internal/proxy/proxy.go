@@ -59,7 +59,8 @@ type Server struct {
 	source    upstream.Source
 	transport *http.Transport
 	rules     atomic.Pointer[rules]
-	reloading sync.Mutex
+	reloading sync.Mutex // held while the files of the rules are read; guards looked
+	looked    string     // how those files were when they were last read
 }
 
 // New opens everything that the sidecar needs, the listener last, and so fails
@@ -70,6 +71,7 @@ func New(c *Config, o Options) (*Server, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.rules.Store(c.loaded.rules)
+	s.looked = c.loaded.looked
 	s.issuers = newIssuers(c)
 	var err error
 	if s.upstream, err = url.Parse(c.Upstream.Endpoint.V); err != nil {

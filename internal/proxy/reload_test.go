@@ -77,3 +77,17 @@ func TestAChangedFileIsNoticed(t *testing.T) {
 		}
 	}
 }
+
+// A change that SIGHUP has already brought into force is not read once more.
+func TestAChangeIsReadOnce(t *testing.T) {
+	c := start(t, nil)
+	c.write("policies/customers.yaml", withDeletes)
+	if err := c.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	c.events()
+	time.Sleep(3500 * time.Millisecond) // three looks
+	if events := c.events(); len(events) != 0 {
+		t.Errorf("events: %+v", events)
+	}
+}

@@ -120,6 +120,7 @@ func (c *Config) fingerprint() string {
 func (s *Server) Reload() error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
+	s.looked = s.config.fingerprint()
 	old := s.rules.Load()
 	event := audit.Event{ID: newID(), Time: time.Now(), Kind: audit.KindPolicy, OldDigest: old.set.Digest(), PolicyDigest: old.set.Digest()}
 	fresh, err := s.config.readRules()
@@ -146,8 +147,7 @@ func (s *Server) Reload() error {
 func (s *Server) watch(ctx context.Context) {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	inForce := s.config.fingerprint()
-	last := inForce
+	last := s.lastLooked()
 	for {
 		select {
 		case <-ctx.Done():
@@ -155,12 +155,18 @@ func (s *Server) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := s.config.fingerprint()
-		if now == last && now != inForce {
-			inForce = now
+		if now == last && now != s.lastLooked() {
 			_ = s.Reload() // it has said what went wrong
 		}
 		last = now
 	}
+}
+
+// lastLooked is how the files were when they were last read.
+func (s *Server) lastLooked() string {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	return s.looked
 }
 
 // namedGroups are the groups that matter: those that a role or a policy names.
