@@ -148,6 +148,22 @@ func TestLongAddressesAreFoldedToo(t *testing.T) {
 	}
 }
 
+// Of an address the letters A to Z are folded, and no other byte.
+func TestAddressesAreFoldedInASCIIOnly(t *testing.T) {
+	s := mustParse(t, source("m", "A: [{repo: S3, attributes: [acme]}]\n"), []policy.Source{source("p",
+		"name: p\ndata: [A]\nrules: [{identities: {users: ['ABYZ@[`{k\u00e9.org', 'abyz']}, reads: [{data: any}]}]\n")}, policy.Options{Repo: "S3"})
+	for user, allowed := range map[string]bool{
+		"abyz@[`{k\u00e9.org": true, "AbYz@[`{K\u00e9.ORG": true,
+		"abyz@{`{k\u00e9.org": false, "abyz`[`{k\u00e9.org": false, "abyz@[@{k\u00e9.org": false,
+		"abyz@[`{\u212a\u00e9.org": false, "abyz@[`{k\u00c9.org": false, "abyz": true, "ABYZ": false,
+	} {
+		q := policy.Question{Access: policy.Reads, Path: "acme/x", Scope: policy.Exact}
+		if d := s.Decide(&policy.Principal{Users: []string{user}}, q); d.Allowed != allowed {
+			t.Errorf("%q: %v", user, d.Allowed)
+		}
+	}
+}
+
 func TestDecideIsSafeForConcurrentUse(t *testing.T) {
 	s, p := large(t)
 	q := policy.Question{Access: policy.Reads, Path: "bucket-42/team-20/in/x", Scope: policy.Exact}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -133,11 +134,11 @@ func parse(t *testing.T, w world) *policy.Set {
 }
 
 func (w world) String() string {
-	all := fmt.Sprintf("unlabelled %d\n%s", w.unlabelled, w.dataMap().Data)
+	all := []string{fmt.Sprintf("unlabelled %d\n%s", w.unlabelled, w.dataMap().Data)}
 	for _, s := range w.sources() {
-		all += "---\n" + string(s.Data)
+		all = append(all, string(s.Data))
 	}
-	return all
+	return strings.Join(all, "---\n")
 }
 
 // seeds runs a property on n random cases, each of which its seed alone
