@@ -225,12 +225,14 @@ func (v *verdict) grants(kind, label int) bool {
 
 // judge asks every policy over every label of set.
 func (v *verdict) judge(q Question, kind int, set labels) {
-	if !v.blocked {
+	if v.reasons == nil { // room for the answer that most questions have
 		n := 0
 		for l := range set.all {
 			n += len(v.set.governed[l][kind])
 		}
-		v.reasons = slices.Grow(v.reasons, n)
+		if n > 0 {
+			v.reasons = make([]Reason, 0, n)
+		}
 	}
 	for l := range set.all {
 		clauses := v.set.governed[l][kind]
