@@ -44,7 +44,7 @@ type provider struct {
 	key *rsa.PrivateKey
 }
 
-func newProvider(t *testing.T) *provider {
+func newProvider(t testing.TB) *provider {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -72,7 +72,7 @@ func newProvider(t *testing.T) *provider {
 
 // token signs the claims of alice, changed as asked; a nil value takes a claim
 // away.
-func (p *provider) token(t *testing.T, changes map[string]any) string {
+func (p *provider) token(t testing.TB, changes map[string]any) string {
 	t.Helper()
 	now := time.Now()
 	claims := map[string]any{
@@ -89,7 +89,7 @@ func (p *provider) token(t *testing.T, changes map[string]any) string {
 	return sign(t, p.key, "k1", claims)
 }
 
-func sign(t *testing.T, key *rsa.PrivateKey, kid string, claims map[string]any) string {
+func sign(t testing.TB, key *rsa.PrivateKey, kid string, claims map[string]any) string {
 	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
@@ -200,7 +200,7 @@ rules:
 // A sidecar is a running one, with everything around it.
 type sidecar struct {
 	*proxy.Server
-	t        *testing.T
+	t        testing.TB
 	folder   string
 	provider *provider
 	store    *store

@@ -1,0 +1,173 @@
+package proxy
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/gimme-broker/gimme/internal/discovery"
+	"github.com/gimme-broker/gimme/pkg/strictyaml"
+)
+
+// faultList gathers faults of one file.
+type faultList struct {
+	file  string
+	found strictyaml.Faults
+}
+
+func (l *faultList) at(v strictyaml.Value[string], format string, args ...any) {
+	l.found = append(l.found, v.Fault(l.file, format, args...))
+}
+
+// need reports a key that must not be left out.
+func (l *faultList) need(v strictyaml.Value[string], key, meaning string) bool {
+	if v.V == "" {
+		l.at(v, "%s is missing: %s", key, meaning)
+	}
+	return v.V != ""
+}
+
+var (
+	roleARN = regexp.MustCompile(`^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$`)
+	alias   = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	region  = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+)
+
+// check judges the values that stand in the file itself.
+func (c *Config) check() strictyaml.Faults {
+	l := &faultList{file: c.file}
+	c.checkListener(l)
+	c.checkIssuers(l)
+	c.checkRoles(l)
+	for key, r := range map[string]string{"region": c.Region, "upstream.region": c.Upstream.Region} {
+		if !region.MatchString(r) {
+			l.at(strictyaml.Value[string]{}, "%s %q is not the name of a region", key, r)
+		}
+	}
+	l.need(c.Sessions.KeyFile, "sessions.key_file", "the file with the keys that sessions are sealed with; it is made on first start")
+	c.checkDuration(l, c.Sessions.Lifetime, "sessions.lifetime")
+	c.checkUpstream(l)
+	l.need(c.Policy.DataMap, "policy.data_map", "the file that says where which data lives")
+	if len(c.Policy.Policies) == 0 {
+		l.at(strictyaml.Value[string]{}, "policy.policies is missing: the files or folders with policies")
+	}
+	if u := c.Policy.Unlabelled; u.V != "deny" && u.V != "allow" {
+		l.at(u, "policy.unlabelled is %q; write deny or allow", u.V)
+	}
+	l.need(c.Audit.File, "audit.file", `the file that events are appended to, or "-" for standard output`)
+	return l.found
+}
+
+func (c *Config) checkListener(l *faultList) {
+	host, _, err := net.SplitHostPort(c.Listen.V)
+	if err != nil {
+		l.at(c.Listen, "listen %q is not host:port", c.Listen.V)
+		return
+	}
+	plain := c.TLS.CertFile.V == "" && c.TLS.KeyFile.V == ""
+	if ip, err := netip.ParseAddr(host); plain && !c.InsecurePlainHTTP && (err != nil || !ip.IsLoopback()) {
+		l.at(c.Listen, "listen %q is not a loopback address, and there is no certificate: set tls.cert_file and tls.key_file, or insecure_plain_http: true behind a load balancer that ends TLS", c.Listen.V)
+	}
+	if (c.TLS.CertFile.V == "") != (c.TLS.KeyFile.V == "") {
+		l.at(c.TLS.CertFile, "tls needs both cert_file and key_file")
+	}
+	if c.Address.V == "" {
+		return
+	}
+	if err := discovery.CheckAddress(c.Address.V); err != nil {
+		l.at(c.Address, "address: %v", err)
+	}
+}
+
+func (c *Config) checkIssuers(l *faultList) {
+	if len(c.Issuers) == 0 {
+		l.at(strictyaml.Value[string]{}, "issuers is missing: the OpenID providers whose ID tokens are accepted")
+	}
+	issuers, aliases := map[string]bool{}, map[string]bool{}
+	for _, i := range c.Issuers {
+		if l.need(i.Issuer, "issuer", "the provider's identifier, an https URL") {
+			if u, err := url.Parse(i.Issuer.V); err != nil || !secureURL(u) {
+				l.at(i.Issuer, "issuer %q: an https URL is wanted (http for loopback alone)", i.Issuer.V)
+			}
+		}
+		l.need(i.ClientID, "client_id", "the client that ID tokens must be for")
+		if issuers[i.Issuer.V] {
+			l.at(i.Issuer, "issuer %q stands twice", i.Issuer.V)
+		}
+		if a := i.Alias; a.V != "" && !alias.MatchString(a.V) {
+			l.at(a, "alias %q: lower-case letters, digits and hyphens are wanted", a.V)
+		}
+		if len(c.Issuers) > 1 && (i.Alias.V == "" || aliases[i.Alias.V]) {
+			l.at(i.Issuer, "with several issuers each needs an alias of its own, so that their groups are not mistaken for one another")
+		}
+		issuers[i.Issuer.V], aliases[i.Alias.V] = true, true
+	}
+}
+
+func (c *Config) checkRoles(l *faultList) {
+	if len(c.Roles) == 0 {
+		l.at(strictyaml.Value[string]{}, "roles is missing: the IAM roles that sessions may be for, and the groups that may take them")
+	}
+	seen := map[string]bool{}
+	for _, r := range c.Roles {
+		switch {
+		case !roleARN.MatchString(r.ARN.V):
+			l.at(r.ARN, "arn %q is not the ARN of an IAM role, such as arn:aws:iam::111122223333:role/analyst", r.ARN.V)
+		case seen[r.ARN.V]:
+			l.at(r.ARN, "role %q stands twice", r.ARN.V)
+		case r.Everyone == (len(r.Groups) > 0):
+			l.at(r.ARN, "role %q needs either groups or everyone: true", r.ARN.V)
+		}
+		for _, g := range r.Groups {
+			if g.V == "" {
+				l.at(g, "an empty group")
+			}
+		}
+		c.checkDuration(l, r.MaxSession, "max_session")
+		seen[r.ARN.V] = true
+	}
+}
+
+func (c *Config) checkDuration(l *faultList, d Duration, key string) {
+	if d.V == "" {
+		return
+	}
+	if parsed, err := time.ParseDuration(d.V); err != nil || parsed < time.Second || parsed > MaxLifetime {
+		l.at(d.Value, "%s %q: a duration from 1s to 12h is wanted, such as 1h", key, d.V)
+	}
+}
+
+func (c *Config) checkUpstream(l *faultList) {
+	u := c.Upstream
+	endpoint := func(v strictyaml.Value[string], key string) {
+		if p, err := url.Parse(v.V); err != nil || !secureURL(p) || strings.Trim(p.Path, "/") != "" || p.RawQuery != "" {
+			l.at(v, "%s %q: an https URL without path is wanted (http for loopback alone)", key, v.V)
+		}
+	}
+	if l.need(u.Endpoint, "upstream.endpoint", "the URL of the real S3, such as https://s3.eu-west-1.amazonaws.com") {
+		endpoint(u.Endpoint, "upstream.endpoint")
+	}
+	switch u.Credentials.V {
+	case credentialsStatic:
+		l.need(u.Static.AccessKeyID, "upstream.static.access_key_id", "the key pair for the real S3")
+		l.need(u.Static.SecretAccessKeyFile, "upstream.static.secret_access_key_file", "a file of mode 0600 that holds the secret")
+	case credentialsAssumeRole:
+		if u.AssumeRole.STSEndpoint.V != "" {
+			endpoint(u.AssumeRole.STSEndpoint, "upstream.assume_role.sts_endpoint")
+		}
+	default:
+		l.at(u.Credentials, "upstream.credentials is %q; write assume_role or static", u.Credentials.V)
+	}
+}
+
+// secureURL accepts https, and http where nobody else can listen.
+func secureURL(u *url.URL) bool {
+	if u.Host == "" || u.User != nil || u.Fragment != "" {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
+}
