@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,12 +30,8 @@ func BenchmarkGet(b *testing.B) {
 	defer reverse.Close()
 	c := &sidecar{provider: newProvider(b), folder: b.TempDir(), t: b}
 	c.store = &store{Server: plain}
-	c.write("proxy.yaml", c.config())
-	c.write("upstream-secret", upstreamSecret)
-	c.write("datamap.yaml", dataMap)
-	c.write("policies/customers.yaml", policies)
-	c.write("policies/public.yaml", publicPolicy)
-	server := must(proxy.New(must(proxy.Load(filepath.Join(c.folder, "proxy.yaml"))), proxy.Options{}))
+	c.files(c.config())
+	server := must(proxy.New(c.load(), proxy.Options{}))
 	c.Server = server
 	ctx, stop := context.WithCancel(b.Context())
 	ended := make(chan error, 1)

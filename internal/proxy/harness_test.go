@@ -260,17 +260,10 @@ func (c *sidecar) launch(edit func(string) string) {
 		text = edit(text)
 	}
 	c.log = &syncBuffer{}
-	c.write("proxy.yaml", text)
-	c.write("upstream-secret", upstreamSecret+"\n")
-	c.write("datamap.yaml", dataMap)
-	c.write("policies/customers.yaml", policies)
-	c.write("policies/public.yaml", publicPolicy)
-	config, err := proxy.Load(filepath.Join(c.folder, "proxy.yaml"))
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	c.files(text)
 	log := slog.New(slog.NewJSONHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if c.Server, err = proxy.New(config, proxy.Options{Log: log, Stdout: c.stdout}); err != nil {
+	var err error
+	if c.Server, err = proxy.New(c.load(), proxy.Options{Log: log, Stdout: c.stdout}); err != nil {
 		c.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -289,6 +282,25 @@ func (c *sidecar) launch(edit func(string) string) {
 		time.Sleep(time.Millisecond)
 	}
 	c.events() // that it has started
+}
+
+// files writes all that a sidecar reads, with the text of its configuration.
+func (c *sidecar) files(config string) {
+	c.t.Helper()
+	c.write("proxy.yaml", config)
+	c.write("upstream-secret", upstreamSecret+"\n")
+	c.write("datamap.yaml", dataMap)
+	c.write("policies/customers.yaml", policies)
+	c.write("policies/public.yaml", publicPolicy)
+}
+
+func (c *sidecar) load() *proxy.Config {
+	c.t.Helper()
+	config, err := proxy.Load(filepath.Join(c.folder, "proxy.yaml"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return config
 }
 
 func (c *sidecar) write(name, text string) {

@@ -88,7 +88,8 @@ func TestWhoseEMailDecides(t *testing.T) {
 		"not verified":            {map[string]any{"email": "carol@example.com", "email_verified": false}, false},
 		"verified as text":        {map[string]any{"email": "carol@example.com", "email_verified": "true"}, false},
 		"of another domain":       {map[string]any{"email": "carol@elsewhere.example"}, false},
-		"the address as subject":  {map[string]any{"sub": "carol@example.com"}, true}, // subjects are the provider's own
+		"as subject, ours":        {map[string]any{"sub": "carol@example.com"}, true},
+		"as subject, not ours":    {map[string]any{"sub": "carol@elsewhere.example"}, false},
 		"another person entirely": {map[string]any{"email": "dave@example.com"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -119,19 +119,27 @@ func (i *issuer) groups(t *idtoken.Token) []string {
 
 // emailDecides says whether a policy may go by the token's e-mail address: the
 // provider has verified it, and is the authority for its domain.
-func (i *issuer) emailDecides(t *idtoken.Token) bool {
-	_, domain, ok := strings.Cut(t.Email, "@")
-	return ok && t.EmailVerified && slices.ContainsFunc(i.config.EmailDomains, func(d string) bool { return strings.EqualFold(d, domain) })
+func (i *issuer) emailDecides(t *idtoken.Token) bool { return t.EmailVerified && i.ownsDomain(t.Email) }
+
+// ownsDomain says whether the provider is the authority for an e-mail address.
+func (i *issuer) ownsDomain(address string) bool {
+	_, domain, ok := strings.Cut(address, "@")
+	return ok && slices.ContainsFunc(i.config.EmailDomains, func(d string) bool { return strings.EqualFold(d, domain) })
 }
 
-// principal is who a session speaks for, as policies see it.
+// principal is who a session speaks for, as policies see it. A subject that
+// looks like an e-mail address counts only where the address would: some
+// providers let people choose their subjects.
 func (i *issuer) principal(c session.Claims) *policy.Principal {
 	p := &policy.Principal{
 		Issuer: c.Principal.Issuer, Subject: c.Principal.Subject, Email: c.Principal.Email, Name: c.Principal.Name,
-		Users: []string{i.qualify(c.Principal.Subject)}, Groups: c.Groups,
+		Groups: c.Groups,
+	}
+	if !strings.Contains(p.Subject, "@") || i.config.Alias.V != "" || i.ownsDomain(p.Subject) {
+		p.Users = append(p.Users, i.qualify(p.Subject))
 	}
 	if c.Principal.EmailDecides {
-		p.Users = append(p.Users, c.Principal.Email)
+		p.Users = append(p.Users, p.Email)
 	}
 	return p
 }
