@@ -1,0 +1,11 @@
+// Package e2e holds the end-to-end tests: the real gimme, driven through its
+// front door by real clients, against parts that were written by others.
+//
+// The identity provider is oidc-provider, the upstream versitygw, which checks
+// every signature, the browser Chromium, the clients the aws CLI and the SDKs
+// for Go, JavaScript and Python. Between the sidecar and the upstream stands a
+// recorder that changes nothing, so that a test can tell that a refused request
+// never went further.
+//
+// `make setup` installs what the tests need, `make test-e2e` runs them.
+package e2e

@@ -1,0 +1,115 @@
+package e2e_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// loginAddress finds the address to open in what gimme prints for people.
+var loginAddress = regexp.MustCompile(`https?://[^\s/]+/auth\?\S+`)
+
+var (
+	formAction  = regexp.MustCompile(`<form method="post" action="([^"]+)"`)
+	hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]+)"`)
+)
+
+// A page is what a browser shows in the end.
+type page struct {
+	url    string
+	status int
+	header http.Header
+	text   string
+}
+
+// signIn does what a person does in the browser, without one: opens address,
+// signs in as name, consents, and returns the page that comes in the end. roots
+// may be nil.
+func signIn(address, name string, roots *x509.CertPool) (page, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return page{}, err
+	}
+	client := &http.Client{Jar: jar, Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	defer client.CloseIdleConnections()
+	shown, err := show(client.Get(address))
+	for range 3 {
+		action := formAction.FindStringSubmatch(shown.text)
+		if err != nil || action == nil {
+			break
+		}
+		fields := url.Values{}
+		for _, f := range hiddenField.FindAllStringSubmatch(shown.text, -1) {
+			fields.Set(f[1], html.UnescapeString(f[2]))
+		}
+		if strings.Contains(shown.text, `type="password"`) {
+			fields = url.Values{"login": {name}, "password": {people()[name].Password}}
+		}
+		var next *url.URL
+		if next, err = url.Parse(shown.url); err != nil {
+			break
+		}
+		shown, err = show(client.PostForm(next.ResolveReference(&url.URL{Path: action[1]}).String(), fields))
+	}
+	return shown, err
+}
+
+func show(response *http.Response, err error) (page, error) {
+	if err != nil {
+		return page{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err == nil && response.StatusCode >= 400 {
+		err = fmt.Errorf("%s answers %s: %s", response.Request.URL, response.Status, body)
+	}
+	return page{response.Request.URL.String(), response.StatusCode, response.Header, string(body)}, err
+}
+
+// A login is a `gimme s3` that waits for a person.
+type login struct {
+	*process
+	address string
+}
+
+// beginLogin runs gimme until it has printed the address to open.
+func beginLogin(t *testing.T, env []string, args ...string) *login {
+	t.Helper()
+	p := start(t, command{path: gimme, args: append([]string{"s3", "--no-browser"}, args...), env: env})
+	l := &login{process: p}
+	eventually(t, "gimme prints an address", func() bool {
+		select {
+		case <-p.ended:
+			t.Fatalf("gimme ended with %d:\n%s", p.cmd.ProcessState.ExitCode(), p.err)
+		default:
+		}
+		// The line is whole once another character follows the address.
+		text := p.err.String()
+		at := loginAddress.FindStringIndex(text)
+		if at == nil || at[1] == len(text) {
+			return false
+		}
+		l.address = text[at[0]:at[1]]
+		return true
+	})
+	return l
+}
+
+// as signs in and returns what came of it.
+func (l *login) as(t *testing.T, name string, roots *x509.CertPool) (page, result) {
+	t.Helper()
+	shown, err := signIn(l.address, name, roots)
+	if err != nil {
+		t.Fatalf("sign in as %s: %v", name, err)
+	}
+	code := l.wait(t)
+	return shown, result{l.out.String(), l.err.String(), code}
+}

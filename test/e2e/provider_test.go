@@ -1,0 +1,133 @@
+package e2e_test
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A person can log in at the provider.
+type person struct {
+	Password string         `json:"password"`
+	Claims   map[string]any `json:"claims"`
+}
+
+// The people: alice may read and update customers' data, bob is in no group, and
+// carol is in one that a role admits and no policy knows.
+func people() map[string]person {
+	list := make(map[string]person)
+	for name, groups := range map[string][]string{"alice": {"data-engineering"}, "bob": {}, "carol": {"staff"}} {
+		list[name] = person{name + "'s password", map[string]any{
+			"email": name + "@example.com", "email_verified": true, "name": strings.ToUpper(name[:1]) + name[1:], "groups": groups,
+		}}
+	}
+	return list
+}
+
+// A provider is an OpenID provider that runs, and the key that it signs with.
+type provider struct {
+	issuer string
+	key    *rsa.PrivateKey
+}
+
+// A place is where a provider listens. The zero value: http, on a free port of
+// loopback.
+type place struct {
+	Issuer string `json:"issuer,omitempty"`
+	Host   string `json:"host"`
+	Port   int    `json:"port"`
+	Cert   string `json:"cert,omitempty"` // PEM
+	Key    string `json:"key,omitempty"`
+}
+
+func startProvider(t *testing.T, at place) *provider {
+	t.Helper()
+	folder := need(t, nodeParts)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at.Host == "" {
+		at.Host = "127.0.0.1"
+	}
+	settings, err := json.Marshal(struct {
+		place
+		JWK    map[string]string `json:"jwk"`
+		People map[string]person `json:"people"`
+	}{at, jwk(key), people()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, feed, err := os.Pipe() // the provider ends when it is closed
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { feed.Close(); in.Close() })
+	if _, err := feed.Write(append(settings, '\n')); err != nil {
+		t.Fatal(err)
+	}
+	node := start(t, command{path: "node", args: []string{filepath.Join(folder, "provider.mjs")}, env: environment(t.TempDir()), dir: folder, stdin: in})
+	eventually(t, "the provider listens", func() bool { return strings.Contains(node.out.String(), "\n") })
+	return &provider{strings.TrimSpace(node.out.String()), key}
+}
+
+const keyID = "provider-key"
+
+// jwk is a private key as oidc-provider wants it.
+func jwk(k *rsa.PrivateKey) map[string]string {
+	number := func(n *big.Int) string { return base64.RawURLEncoding.EncodeToString(n.Bytes()) }
+	k.Precompute()
+	return map[string]string{
+		"kty": "RSA", "kid": keyID, "use": "sig", "alg": "RS256",
+		"n": number(k.N), "e": number(big.NewInt(int64(k.E))), "d": number(k.D),
+		"p": number(k.Primes[0]), "q": number(k.Primes[1]),
+		"dp": number(k.Precomputed.Dp), "dq": number(k.Precomputed.Dq), "qi": number(k.Precomputed.Qinv),
+	}
+}
+
+// claims are what an ID token for name says, with changes.
+func (p *provider) claims(name string, changes map[string]any) map[string]any {
+	now := time.Now()
+	c := map[string]any{
+		"iss": p.issuer, "sub": name, "aud": "gimme", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(), "auth_time": now.Unix(),
+	}
+	maps.Copy(c, people()[name].Claims)
+	maps.Copy(c, changes)
+	return c
+}
+
+// idToken is an ID token that the provider could have issued.
+func (p *provider) idToken(t *testing.T, name string, changes map[string]any) string {
+	t.Helper()
+	return signJWT(t, p.key, p.claims(name, changes))
+}
+
+func signJWT(t *testing.T, key *rsa.PrivateKey, claims map[string]any) string {
+	t.Helper()
+	signed := segment(t, map[string]any{"alg": "RS256", "kid": keyID, "typ": "JWT"}) + "." + segment(t, claims)
+	digest := sha256.Sum256([]byte(signed))
+	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
+}
+
+func segment(t *testing.T, v map[string]any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(data)
+}
