@@ -46,7 +46,9 @@ func (s *Signature) readClaim(h header, params []Param) error {
 	for _, p := range params {
 		switch {
 		case slices.ContainsFunc(presignParams, func(name string) bool { return strings.EqualFold(name, p.Name) }):
-			v4 = p.Name
+			if v4 == "" || strings.EqualFold(v4, paramToken) {
+				v4 = p.Name
+			}
 		case isAmz(p.Name):
 			other = p.Name
 		case p.Name == "AWSAccessKeyId" || p.Name == "Signature":
@@ -60,6 +62,8 @@ func (s *Signature) readClaim(h header, params []Param) error {
 		return refuse(invalidArgument, "The query parameter %s is not one of S3's; send it as a signed header.", quote(other))
 	case header:
 		return s.readAuthorization(h)
+	case v2 != "" && strings.EqualFold(v4, paramToken): // which Version 2 has too
+		return signatureVersion2()
 	case v4 != "" && v2 != "":
 		return refuse(invalidArgument, "Only one form of authentication is allowed, but the query has both %s and %s.", quote(v4), quote(v2))
 	case v4 != "":

@@ -103,6 +103,7 @@ func TestRefusedAuthorizations(t *testing.T) {
 		{"bearer", "InvalidArgument", set("Authorization", "Bearer abc")},
 		{"version 2", "InvalidRequest", set("Authorization", "AWS AKID:c2lnbmF0dXJl")},
 		{"version 2 in the query", "InvalidRequest", all(func(r *http.Request) { r.Header.Del("Authorization") }, target("/b/k?AWSAccessKeyId=A&Signature=s&Expires=1"))},
+		{"version 2 in the query, with a token", "InvalidRequest", all(func(r *http.Request) { r.Header.Del("Authorization") }, target("/b/k?AWSAccessKeyId=A&Signature=s&Expires=1&x-amz-security-token=t"))},
 		{"version 4A", "NotImplemented", replace("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256")},
 		{"lower-case algorithm", "InvalidArgument", replace("AWS4-HMAC-SHA256", "aws4-hmac-sha256")},
 		{"longer algorithm", "InvalidArgument", replace("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256-PAYLOAD")},
