@@ -247,8 +247,7 @@ func TestHeaders(t *testing.T) {
 func TestDisturbancesAreReportedOnce(t *testing.T) {
 	i, b := logintest.NewIssuer(t), new(logintest.Browser)
 	told := make(chan int, 10)
-	var o login.Options
-	o = options(t, i, func(ctx context.Context, address string) error {
+	o := options(t, i, func(ctx context.Context, address string) error {
 		u, err := url.Parse(redirect(t, address))
 		if err != nil {
 			return err

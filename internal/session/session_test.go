@@ -100,10 +100,13 @@ func TestIssueRefuses(t *testing.T) {
 		"too late":       {func(c *session.Claims) { c.Expires = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "1970 to 9999"},
 		"login too late": {func(c *session.Claims) { c.AuthTime = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) }, "1970 to 9999"},
 		"expired":        {func(c *session.Claims) { c.Expires = c.Issued }, "expires before"},
-		"half a second":  {func(c *session.Claims) { c.Issued = c.Issued.Truncate(time.Second); c.Expires = c.Issued.Add(time.Second / 2) }, "expires before"},
-		"not UTF-8":      {func(c *session.Claims) { c.Groups = []string{"a\xff"} }, "not UTF-8"},
-		"long text":      {func(c *session.Claims) { c.Principal.Name = strings.Repeat("n", 70000) }, "70000 bytes"},
-		"many groups":    {func(c *session.Claims) { c.Groups = make([]string, 70000) }, "70000 groups"},
+		"half a second": {func(c *session.Claims) {
+			c.Issued = c.Issued.Truncate(time.Second)
+			c.Expires = c.Issued.Add(time.Second / 2)
+		}, "expires before"},
+		"not UTF-8":   {func(c *session.Claims) { c.Groups = []string{"a\xff"} }, "not UTF-8"},
+		"long text":   {func(c *session.Claims) { c.Principal.Name = strings.Repeat("n", 70000) }, "70000 bytes"},
+		"many groups": {func(c *session.Claims) { c.Groups = make([]string, 70000) }, "70000 groups"},
 		"over 4096": {func(c *session.Claims) { c.Groups = slices.Repeat([]string{strings.Repeat("g", 36)}, 80) },
 			"more than the 4096 that clients and servers carry reliably; 80 groups take 3040 bytes"},
 	} {
