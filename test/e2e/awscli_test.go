@@ -33,8 +33,7 @@ type cli struct {
 func newCLI(t *testing.T, w *world, profile string) *cli {
 	t.Helper()
 	c := &cli{world: w, path: need(t, awsCLI), profile: profile}
-	version := finish(t, command{path: c.path, args: []string{"--version"}, env: w.env()}).must(t)
-	if !knowsServices(version.out + version.err) {
+	if !servesProfiles(t, c.path) {
 		c.before = []string{"--endpoint-url", w.sidecar.address}
 	}
 	return c

@@ -15,7 +15,7 @@ import (
 )
 
 // loginAddress finds the address to open in what gimme prints for people.
-var loginAddress = regexp.MustCompile(`https?://[^\s/]+/auth\?\S+`)
+var loginAddress = regexp.MustCompile(`https?://[^\s/]+/auth(?:orize)?\?\S+`)
 
 var (
 	formAction  = regexp.MustCompile(`<form method="post" action="([^"]+)"`)
@@ -30,10 +30,15 @@ type page struct {
 	text   string
 }
 
-// signIn does what a person does in the browser, without one: opens address,
-// signs in as name, consents, and returns the page that comes in the end. roots
-// may be nil.
+// signIn signs in as one of the people of the tests' provider.
 func signIn(address, name string, roots *x509.CertPool) (page, error) {
+	return visit(address, name, people()[name].Password, roots)
+}
+
+// visit does what a person does in the browser, without one: opens address,
+// signs in, consents if asked, and returns the page that comes in the end. roots
+// may be nil.
+func visit(address, name, password string, roots *x509.CertPool) (page, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return page{}, err
@@ -51,7 +56,9 @@ func signIn(address, name string, roots *x509.CertPool) (page, error) {
 			fields.Set(f[1], html.UnescapeString(f[2]))
 		}
 		if strings.Contains(shown.text, `type="password"`) {
-			fields = url.Values{"login": {name}, "password": {people()[name].Password}}
+			fields.Set("login", name)
+			fields.Set("username", name)
+			fields.Set("password", password)
 		}
 		var next *url.URL
 		if next, err = url.Parse(shown.url); err != nil {
@@ -106,7 +113,12 @@ func beginLogin(t *testing.T, env []string, args ...string) *login {
 // as signs in and returns what came of it.
 func (l *login) as(t *testing.T, name string, roots *x509.CertPool) (page, result) {
 	t.Helper()
-	shown, err := signIn(l.address, name, roots)
+	return l.with(t, name, people()[name].Password, roots)
+}
+
+func (l *login) with(t *testing.T, name, password string, roots *x509.CertPool) (page, result) {
+	t.Helper()
+	shown, err := visit(l.address, name, password, roots)
 	if err != nil {
 		t.Fatalf("sign in as %s: %v", name, err)
 	}
