@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/discovery"
+	"github.com/gimme-broker/gimme/internal/session"
 	"github.com/gimme-broker/gimme/pkg/strictyaml"
 )
 
@@ -18,14 +19,18 @@ type faultList struct {
 	found strictyaml.Faults
 }
 
-func (l *faultList) at(v strictyaml.Value[string], format string, args ...any) {
+func (l *faultList) at(v text, format string, args ...any) {
 	l.found = append(l.found, v.Fault(l.file, format, args...))
 }
 
-// need reports a key that must not be left out.
-func (l *faultList) need(v strictyaml.Value[string], key, meaning string) bool {
+// need reports a key that must not be left out, at the place where it stands
+// empty, or else near another key of the same mapping.
+func (l *faultList) need(v, near text, key, meaning string) bool {
+	if v.V == "" && v.Line != 0 {
+		near = v
+	}
 	if v.V == "" {
-		l.at(v, "%s is missing: %s", key, meaning)
+		l.at(near, "%s is missing: %s", key, meaning)
 	}
 	return v.V != ""
 }
@@ -42,22 +47,25 @@ func (c *Config) check() strictyaml.Faults {
 	c.checkListener(l)
 	c.checkIssuers(l)
 	c.checkRoles(l)
-	for key, r := range map[string]string{"region": c.Region, "upstream.region": c.Upstream.Region} {
-		if !region.MatchString(r) {
-			l.at(strictyaml.Value[string]{}, "%s %q is not the name of a region", key, r)
+	for _, r := range []text{c.Region, c.Upstream.Region} {
+		if !region.MatchString(r.V) {
+			l.at(r, "%q is not the name of a region, such as eu-west-1", r.V)
 		}
 	}
-	l.need(c.Sessions.KeyFile, "sessions.key_file", "the file with the keys that sessions are sealed with; it is made on first start")
+	l.need(c.Sessions.KeyFile, text{}, "sessions.key_file", "the file with the keys that sessions are sealed with; it is made on first start")
+	if err := session.CheckDeployment(c.Sessions.Deployment.V); err != nil {
+		l.at(c.Sessions.Deployment, "sessions.deployment: %v", err)
+	}
 	c.checkDuration(l, c.Sessions.Lifetime, "sessions.lifetime")
 	c.checkUpstream(l)
-	l.need(c.Policy.DataMap, "policy.data_map", "the file that says where which data lives")
+	l.need(c.Policy.DataMap, text{}, "policy.data_map", "the file that says where which data lives")
 	if len(c.Policy.Policies) == 0 {
-		l.at(strictyaml.Value[string]{}, "policy.policies is missing: the files or folders with policies")
+		l.at(text{}, "policy.policies is missing: the files or folders with policies")
 	}
 	if u := c.Policy.Unlabelled; u.V != "deny" && u.V != "allow" {
 		l.at(u, "policy.unlabelled is %q; write deny or allow", u.V)
 	}
-	l.need(c.Audit.File, "audit.file", `the file that events are appended to, or "-" for standard output`)
+	l.need(c.Audit.File, text{}, "audit.file", `the file that events are appended to, or "-" for standard output`)
 	return l.found
 }
 
@@ -84,16 +92,16 @@ func (c *Config) checkListener(l *faultList) {
 
 func (c *Config) checkIssuers(l *faultList) {
 	if len(c.Issuers) == 0 {
-		l.at(strictyaml.Value[string]{}, "issuers is missing: the OpenID providers whose ID tokens are accepted")
+		l.at(text{}, "issuers is missing: the OpenID providers whose ID tokens are accepted")
 	}
 	issuers, aliases := map[string]bool{}, map[string]bool{}
 	for _, i := range c.Issuers {
-		if l.need(i.Issuer, "issuer", "the provider's identifier, an https URL") {
+		if l.need(i.Issuer, i.ClientID, "issuer", "the provider's identifier, an https URL") {
 			if u, err := url.Parse(i.Issuer.V); err != nil || !secureURL(u) {
 				l.at(i.Issuer, "issuer %q: an https URL is wanted (http for loopback alone)", i.Issuer.V)
 			}
 		}
-		l.need(i.ClientID, "client_id", "the client that ID tokens must be for")
+		l.need(i.ClientID, i.Issuer, "client_id", "the client that ID tokens must be for")
 		if issuers[i.Issuer.V] {
 			l.at(i.Issuer, "issuer %q stands twice", i.Issuer.V)
 		}
@@ -109,7 +117,7 @@ func (c *Config) checkIssuers(l *faultList) {
 
 func (c *Config) checkRoles(l *faultList) {
 	if len(c.Roles) == 0 {
-		l.at(strictyaml.Value[string]{}, "roles is missing: the IAM roles that sessions may be for, and the groups that may take them")
+		l.at(text{}, "roles is missing: the IAM roles that sessions may be for, and the groups that may take them")
 	}
 	seen := map[string]bool{}
 	for _, r := range c.Roles {
@@ -136,24 +144,24 @@ func (c *Config) checkDuration(l *faultList, d Duration, key string) {
 		return
 	}
 	if parsed, err := time.ParseDuration(d.V); err != nil || parsed < time.Second || parsed > MaxLifetime {
-		l.at(d.Value, "%s %q: a duration from 1s to 12h is wanted, such as 1h", key, d.V)
+		l.at(d.text, "%s %q: a duration from 1s to 12h is wanted, such as 1h", key, d.V)
 	}
 }
 
 func (c *Config) checkUpstream(l *faultList) {
 	u := c.Upstream
-	endpoint := func(v strictyaml.Value[string], key string) {
+	endpoint := func(v text, key string) {
 		if p, err := url.Parse(v.V); err != nil || !secureURL(p) || strings.Trim(p.Path, "/") != "" || p.RawQuery != "" {
 			l.at(v, "%s %q: an https URL without path is wanted (http for loopback alone)", key, v.V)
 		}
 	}
-	if l.need(u.Endpoint, "upstream.endpoint", "the URL of the real S3, such as https://s3.eu-west-1.amazonaws.com") {
+	if l.need(u.Endpoint, u.Credentials, "upstream.endpoint", "the URL of the real S3, such as https://s3.eu-west-1.amazonaws.com") {
 		endpoint(u.Endpoint, "upstream.endpoint")
 	}
 	switch u.Credentials.V {
 	case credentialsStatic:
-		l.need(u.Static.AccessKeyID, "upstream.static.access_key_id", "the key pair for the real S3")
-		l.need(u.Static.SecretAccessKeyFile, "upstream.static.secret_access_key_file", "a file of mode 0600 that holds the secret")
+		l.need(u.Static.AccessKeyID, u.Credentials, "upstream.static.access_key_id", "the key pair for the real S3")
+		l.need(u.Static.SecretAccessKeyFile, u.Credentials, "upstream.static.secret_access_key_file", "a file of mode 0600 that holds the secret")
 	case credentialsAssumeRole:
 		if u.AssumeRole.STSEndpoint.V != "" {
 			endpoint(u.AssumeRole.STSEndpoint, "upstream.assume_role.sts_endpoint")

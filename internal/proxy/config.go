@@ -18,11 +18,11 @@ import (
 // examples. Paths are relative to the folder of the configuration file.
 type Config struct {
 	// Listen is the address and port to listen on. Default 127.0.0.1:8700.
-	Listen strictyaml.Value[string] `yaml:"listen"`
+	Listen text `yaml:"listen"`
 
 	// Address is the URL under which people reach the sidecar, such as
 	// https://s3.sidecar.example. Default: made from listen.
-	Address strictyaml.Value[string] `yaml:"address"`
+	Address text `yaml:"address"`
 
 	// TLS is the certificate. Without it the sidecar speaks plain HTTP, and
 	// then only on loopback.
@@ -35,7 +35,7 @@ type Config struct {
 
 	// Region is the region that profiles are written with. Clients may sign
 	// for any. Default us-east-1.
-	Region string `yaml:"region"`
+	Region text `yaml:"region"`
 
 	// Issuers are the OpenID providers whose ID tokens are accepted. The
 	// first is the one that people log in at. At least one.
@@ -56,23 +56,23 @@ type Config struct {
 
 // TLS names a certificate chain and its key, both PEM files.
 type TLS struct {
-	CertFile strictyaml.Value[string] `yaml:"cert_file"`
-	KeyFile  strictyaml.Value[string] `yaml:"key_file"`
+	CertFile text `yaml:"cert_file"`
+	KeyFile  text `yaml:"key_file"`
 }
 
 // An Issuer is an OpenID provider.
 type Issuer struct {
 	// Issuer is its identifier, byte for byte as in its metadata.
-	Issuer strictyaml.Value[string] `yaml:"issuer"`
+	Issuer text `yaml:"issuer"`
 
 	// ClientID is the client that ID tokens must be for. Register one that
 	// nothing else uses.
-	ClientID strictyaml.Value[string] `yaml:"client_id"`
+	ClientID text `yaml:"client_id"`
 
 	// Alias, if set, stands before the subjects and groups of this issuer,
 	// divided by a colon, wherever roles and policies name them. With several
 	// issuers each needs its own.
-	Alias strictyaml.Value[string] `yaml:"alias"`
+	Alias text `yaml:"alias"`
 
 	// Scopes are what the client asks for. Default openid, email, profile.
 	Scopes []string `yaml:"scopes"`
@@ -87,15 +87,15 @@ type Issuer struct {
 
 	// CAFile holds PEM certificates to trust for this issuer instead of the
 	// system's.
-	CAFile strictyaml.Value[string] `yaml:"ca_file"`
+	CAFile text `yaml:"ca_file"`
 }
 
 // A Role is an IAM role that sessions may be for.
 type Role struct {
-	ARN strictyaml.Value[string] `yaml:"arn"`
+	ARN text `yaml:"arn"`
 
 	// Groups are those whose members may take the role.
-	Groups []strictyaml.Value[string] `yaml:"groups"`
+	Groups []text `yaml:"groups"`
 
 	// Everyone says that whoever can log in may take the role.
 	Everyone bool `yaml:"everyone"`
@@ -109,11 +109,11 @@ type Role struct {
 type Sessions struct {
 	// Deployment is part of what a session is sealed for: a session of another
 	// deployment is refused even if the keys are the same. Default "default".
-	Deployment string `yaml:"deployment"`
+	Deployment text `yaml:"deployment"`
 
 	// KeyFile holds the keys. It is made, with mode 0600, when it does not
 	// exist. Replicas share it. Required.
-	KeyFile strictyaml.Value[string] `yaml:"key_file"`
+	KeyFile text `yaml:"key_file"`
 
 	// Lifetime is how long a session lasts at most. Default 1h, at most 12h.
 	Lifetime Duration `yaml:"lifetime"`
@@ -123,18 +123,18 @@ type Sessions struct {
 type Upstream struct {
 	// Endpoint is its URL, such as https://s3.eu-west-1.amazonaws.com. Plain
 	// HTTP is accepted for loopback alone. Required.
-	Endpoint strictyaml.Value[string] `yaml:"endpoint"`
+	Endpoint text `yaml:"endpoint"`
 
 	// Region is what requests to it are signed for. Default us-east-1.
-	Region string `yaml:"region"`
+	Region text `yaml:"region"`
 
 	// CAFile holds PEM certificates to trust for it instead of the system's.
-	CAFile strictyaml.Value[string] `yaml:"ca_file"`
+	CAFile text `yaml:"ca_file"`
 
 	// Credentials says how the sidecar comes by credentials for it:
 	// assume_role (the default: the role of the session is assumed, with the
 	// person's name on it) or static (one key pair for everyone).
-	Credentials strictyaml.Value[string] `yaml:"credentials"`
+	Credentials text `yaml:"credentials"`
 
 	Static     Static     `yaml:"static"`
 	AssumeRole AssumeRole `yaml:"assume_role"`
@@ -142,11 +142,11 @@ type Upstream struct {
 
 // Static is one key pair, for stores that have no STS.
 type Static struct {
-	AccessKeyID strictyaml.Value[string] `yaml:"access_key_id"`
+	AccessKeyID text `yaml:"access_key_id"`
 
 	// SecretAccessKeyFile holds the secret and nothing else; its mode is 0600
 	// or stricter.
-	SecretAccessKeyFile strictyaml.Value[string] `yaml:"secret_access_key_file"`
+	SecretAccessKeyFile text `yaml:"secret_access_key_file"`
 }
 
 // AssumeRole says where roles are assumed. The sidecar's own identity comes
@@ -154,31 +154,34 @@ type Static struct {
 type AssumeRole struct {
 	// STSEndpoint is the URL of the STS. Default: AWS's own of the upstream's
 	// region.
-	STSEndpoint strictyaml.Value[string] `yaml:"sts_endpoint"`
+	STSEndpoint text `yaml:"sts_endpoint"`
 }
 
 // Policy says what decides.
 type Policy struct {
 	// DataMap is the file that says where which data lives. Required.
-	DataMap strictyaml.Value[string] `yaml:"data_map"`
+	DataMap text `yaml:"data_map"`
 
 	// Policies are files, or folders whose *.yaml and *.yml files are read.
 	// Required.
-	Policies []strictyaml.Value[string] `yaml:"policies"`
+	Policies []text `yaml:"policies"`
 
 	// Unlabelled is deny (the default) or allow: what happens to data that no
 	// entry of the data map covers.
-	Unlabelled strictyaml.Value[string] `yaml:"unlabelled"`
+	Unlabelled text `yaml:"unlabelled"`
 }
 
 // Audit says where events go.
 type Audit struct {
 	// File is appended to; "-" is standard output. Required.
-	File strictyaml.Value[string] `yaml:"file"`
+	File text `yaml:"file"`
 }
 
+// A text is what was written, and where.
+type text = strictyaml.Value[string]
+
 // A Duration is a time.Duration written as in 90s or 1h30m.
-type Duration struct{ strictyaml.Value[string] }
+type Duration struct{ text }
 
 // Or returns the duration, or fallback when none was written. It must not be
 // called before check has found the text to be a duration.
@@ -250,9 +253,9 @@ func (c *Config) setDefaults() {
 		}
 	}
 	set(&c.Listen.V, "127.0.0.1:8700")
-	set(&c.Region, "us-east-1")
-	set(&c.Sessions.Deployment, "default")
-	set(&c.Upstream.Region, "us-east-1")
+	set(&c.Region.V, "us-east-1")
+	set(&c.Sessions.Deployment.V, "default")
+	set(&c.Upstream.Region.V, "us-east-1")
 	set(&c.Upstream.Credentials.V, credentialsAssumeRole)
 	set(&c.Policy.Unlabelled.V, "deny")
 	for i := range c.Issuers {

@@ -65,11 +65,11 @@ func TestLoadTellsEveryFault(t *testing.T) {
 	write("proxy.yaml", `listen: 0.0.0.0:80
 adress: https://x
 issuers:
-  - {issuer: "http://idp.example", client_id: gimme}
+  - {issuer: "http://idp.example"}
 roles:
   - {arn: "role/r", everyone: true}
   - {arn: "arn:aws:iam::111122223333:role/r"}
-sessions: {key_file: keys, lifetime: 20h}
+sessions: {key_file: keys, lifetime: 20h, deployment: a b}
 upstream: {endpoint: "http://s3.example", credentials: statik}
 policy: {data_map: datamap.yaml, policies: [policies], unlabelled: maybe}
 audit: {file: no-such-folder/audit.jsonl}
@@ -85,6 +85,8 @@ audit: {file: no-such-folder/audit.jsonl}
 		`proxy.yaml:1:9: listen "0.0.0.0:80" is not a loopback address`,
 		`proxy.yaml:2:1: unknown key "adress"`,
 		`proxy.yaml:4:14: issuer "http://idp.example": an https URL is wanted`,
+		`proxy.yaml:4:14: client_id is missing: the client that ID tokens must be for`,
+		`proxy.yaml:8:55: sessions.deployment: deployment "a b" is not 1 to 64 letters`,
 		`proxy.yaml:6:11: arn "role/r" is not the ARN of an IAM role`,
 		`proxy.yaml:7:11: role "arn:aws:iam::111122223333:role/r" needs either groups or everyone: true`,
 		`proxy.yaml:8:38: sessions.lifetime "20h"`,

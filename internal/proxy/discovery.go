@@ -21,7 +21,7 @@ func (s *Server) serveDiscovery(x *exchange) error {
 		return err
 	}
 	first := s.issuers[0].config
-	return x.sendJSON(discovery.Document{Version: 1, Issuer: first.Issuer.V, ClientID: first.ClientID.V, Scopes: first.Scopes, Region: s.config.Region})
+	return x.sendJSON(discovery.Document{Version: 1, Issuer: first.Issuer.V, ClientID: first.ClientID.V, Scopes: first.Scopes, Region: s.config.Region.V})
 }
 
 // serveRoles tells people which roles they may take.

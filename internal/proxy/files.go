@@ -52,7 +52,7 @@ func (c *Config) read() strictyaml.Faults {
 
 // readRoots reads PEM certificates; without a file it returns nil, which means
 // the system's.
-func (c *Config) readRoots(l *faultList, v strictyaml.Value[string]) *x509.CertPool {
+func (c *Config) readRoots(l *faultList, v text) *x509.CertPool {
 	if v.V == "" {
 		return nil
 	}
@@ -92,7 +92,7 @@ func readSecret(path string) (secret.Text, error) {
 // makes neither.
 func (c *Config) checkKeyFile(l *faultList) {
 	v := c.Sessions.KeyFile
-	if v.V == "" {
+	if v.V == "" || session.CheckDeployment(c.Sessions.Deployment.V) != nil { // said already
 		return
 	}
 	path := c.path(v.V)
@@ -103,7 +103,7 @@ func (c *Config) checkKeyFile(l *faultList) {
 	case err != nil:
 		l.at(v, "sessions.key_file: %v", err)
 	default:
-		if _, err := session.OpenKeyring(path, c.Sessions.Deployment); err != nil {
+		if _, err := session.OpenKeyring(path, c.Sessions.Deployment.V); err != nil {
 			l.at(v, "sessions.key_file: %v", err)
 		}
 	}
@@ -125,7 +125,7 @@ func (c *Config) checkAuditFile(l *faultList) {
 	}
 }
 
-func checkFolder(l *faultList, v strictyaml.Value[string], folder string) {
+func checkFolder(l *faultList, v text, folder string) {
 	if info, err := os.Stat(folder); err != nil {
 		l.at(v, "%q cannot be made: %v", v.V, err)
 	} else if !info.IsDir() {

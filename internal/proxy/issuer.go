@@ -13,7 +13,6 @@ import (
 	"github.com/gimme-broker/gimme/internal/idtoken"
 	"github.com/gimme-broker/gimme/internal/session"
 	"github.com/gimme-broker/gimme/pkg/policy"
-	"github.com/gimme-broker/gimme/pkg/strictyaml"
 )
 
 // retryDiscovery is how long a provider that could not be reached is left
@@ -156,5 +155,5 @@ func (s *Server) role(arn string) *Role {
 
 // admits says whether a member of groups may take the role.
 func (r *Role) admits(groups []string) bool {
-	return r.Everyone || slices.ContainsFunc(r.Groups, func(g strictyaml.Value[string]) bool { return slices.Contains(groups, g.V) })
+	return r.Everyone || slices.ContainsFunc(r.Groups, func(g text) bool { return slices.Contains(groups, g.V) })
 }

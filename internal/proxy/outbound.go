@@ -53,7 +53,7 @@ func (s *Server) outbound(ctx context.Context, e *errand) (*http.Request, *remem
 			return nil, nil, bodyFault(err)
 		}
 	}
-	sigv4.Sign(r, e.credentials, s.config.Upstream.Region, "s3", hash, time.Now())
+	sigv4.Sign(r, e.credentials, s.config.Upstream.Region.V, "s3", hash, time.Now())
 	r.Header.Set("User-Agent", "gimme")
 	return r, kept, nil
 }

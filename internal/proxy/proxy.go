@@ -80,7 +80,7 @@ func New(c *Config, o Options) (*Server, error) {
 	if s.source, err = newSource(c); err != nil {
 		return nil, err
 	}
-	if s.keys, err = session.OpenKeyring(c.path(c.Sessions.KeyFile.V), c.Sessions.Deployment); err != nil {
+	if s.keys, err = session.OpenKeyring(c.path(c.Sessions.KeyFile.V), c.Sessions.Deployment.V); err != nil {
 		return nil, err
 	}
 	if s.events, err = openEvents(c, o.Stdout); err != nil {
@@ -111,7 +111,7 @@ func newSource(c *Config) (upstream.Source, error) {
 	if u.Credentials.V == credentialsStatic {
 		return upstream.Static(u.Static.AccessKeyID.V, c.loaded.secretKey), nil
 	}
-	source, err := upstream.AssumeRole(upstream.AssumeRoleOptions{Endpoint: u.AssumeRole.STSEndpoint.V, Region: u.Region})
+	source, err := upstream.AssumeRole(upstream.AssumeRoleOptions{Endpoint: u.AssumeRole.STSEndpoint.V, Region: u.Region.V})
 	if err != nil {
 		return nil, fmt.Errorf("upstream credentials: %w", err)
 	}

@@ -32,7 +32,7 @@ type rules struct {
 // strictyaml.Faults.
 func (c *Config) readRules() (*rules, error) {
 	var found strictyaml.Faults
-	source := func(v strictyaml.Value[string], path string) policy.Source {
+	source := func(v text, path string) policy.Source {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			found = append(found, v.Fault(c.file, "%v", err))

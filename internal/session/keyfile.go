@@ -46,8 +46,8 @@ type entry struct {
 // and never replaced. Deployment is part of what sessions are sealed for: 1 to
 // 64 letters, digits, dots, hyphens and underscores.
 func OpenKeyring(path, deployment string) (*Keyring, error) {
-	if !isDeployment(deployment) {
-		return nil, fmt.Errorf("deployment %q is not 1 to %d letters, digits, dots, hyphens and underscores", deployment, maxDeployment)
+	if err := CheckDeployment(deployment); err != nil {
+		return nil, err
 	}
 	data, err := readKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -66,10 +66,14 @@ func OpenKeyring(path, deployment string) (*Keyring, error) {
 	return newKeyring(entries, deployment)
 }
 
-func isDeployment(s string) bool {
-	return s != "" && len(s) <= maxDeployment && !strings.ContainsFunc(s, func(r rune) bool {
+// CheckDeployment says what is wrong with the name of a deployment.
+func CheckDeployment(name string) error {
+	if name == "" || len(name) > maxDeployment || strings.ContainsFunc(name, func(r rune) bool {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-", r))
-	})
+	}) {
+		return fmt.Errorf("deployment %q is not 1 to %d letters, digits, dots, hyphens and underscores", name, maxDeployment)
+	}
+	return nil
 }
 
 // readKeyFile reads the file, if nobody but its owner may.
