@@ -155,6 +155,11 @@ func TestAPortInUseIsSaidEarly(t *testing.T) {
 	if _, err := proxy.New(config, proxy.Options{}); err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Errorf("got %v", err)
 	}
+	for _, name := range []string{"keys", "audit.jsonl"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s was made", name)
+		}
+	}
 }
 
 // The example in docs/operating.md is read by the decoder that the sidecar uses.

@@ -2,9 +2,11 @@ package proxy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -252,5 +254,31 @@ func TestTheUpstreamDeniesWhatThePolicyAllows(t *testing.T) {
 	}
 	if outcome.Response == nil || outcome.Response.Status != 403 || outcome.Response.Code != "AccessDenied" {
 		t.Errorf("outcome: %+v", outcome)
+	}
+}
+
+// Whoever is in more groups than a session carries keeps those that matter, and
+// the event of the session says so.
+func TestManyGroups(t *testing.T) {
+	c := start(t, nil)
+	c.put("lake", "customers/x", "hello")
+	groups := []string{"data-engineering"}
+	for i := range 150 {
+		groups = append(groups, fmt.Sprintf("b1f3ad0c-71c2-4a5e-9c1d-%012d", i))
+	}
+	keys, err := c.assume(roleEngineers, c.provider.token(t, map[string]any{"groups": groups}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(keys.SessionToken) > 1024 {
+		t.Errorf("the token has %d characters", len(keys.SessionToken))
+	}
+	events := c.events()
+	if len(events) != 1 || len(events[0].Reasons) != 1 || !strings.Contains(events[0].Reasons[0].Text, "151 groups are more than a session carries") ||
+		!slices.Equal(events[0].Principal.Groups, []string{"data-engineering"}) {
+		t.Errorf("events: %+v", events)
+	}
+	if _, err := c.s3(keys).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("lake"), Key: aws.String("customers/x")}); err != nil {
+		t.Error(err)
 	}
 }

@@ -8,6 +8,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -63,36 +64,37 @@ type Server struct {
 	looked    string     // how those files were when they were last read
 }
 
-// New opens everything that the sidecar needs, the listener last, and so fails
-// early or not at all. The caller runs the server with Run, which closes it.
-func New(c *Config, o Options) (*Server, error) {
-	s := &Server{config: c, log: o.Log, transport: newTransport(c.loaded.upstreamRoot)}
+// New opens everything that the sidecar needs: the listener first, because a
+// port that is taken is no reason to make files. It fails early or not at all.
+// The caller runs the server with Run, which closes it.
+func New(c *Config, o Options) (_ *Server, err error) {
+	s := &Server{config: c, log: o.Log, issuers: newIssuers(c), transport: newTransport(c.loaded.upstreamRoot)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.rules.Store(c.loaded.rules)
 	s.looked = c.loaded.looked
-	s.issuers = newIssuers(c)
-	var err error
 	if s.upstream, err = url.Parse(c.Upstream.Endpoint.V); err != nil {
 		return nil, err
 	}
 	if s.source, err = newSource(c); err != nil {
 		return nil, err
 	}
+	if s.listener, err = net.Listen("tcp", c.Listen.V); err != nil {
+		return nil, fmt.Errorf("listen on %q: %w", c.Listen.V, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.listener.Close())
+		}
+	}()
 	if s.keys, err = session.OpenKeyring(c.path(c.Sessions.KeyFile.V), c.Sessions.Deployment.V); err != nil {
 		return nil, err
 	}
 	if s.events, err = openEvents(c, o.Stdout); err != nil {
 		return nil, err
 	}
-	if s.listener, err = net.Listen("tcp", c.Listen.V); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %q: %w", c.Listen.V, err), s.events.Close())
-	}
-	s.address = c.Address.V
-	if s.address == "" {
-		s.address = s.URL()
-	}
+	s.address = cmp.Or(c.Address.V, s.URL())
 	return s, nil
 }
 

@@ -109,10 +109,15 @@ func (s *Server) assumeRole(x *exchange, form url.Values) error {
 	}
 	x.event.Role = arn
 
+	kept := session.FitGroups(groups, s.namedGroups())
+	if len(kept) < len(groups) {
+		x.event.Principal.Groups = kept
+		x.event.Reasons = []audit.Reason{{Text: fmt.Sprintf("%d groups are more than a session carries; it has the %d that roles and policies name", len(groups), len(kept))}}
+	}
 	now := time.Now()
 	claims := session.Claims{
 		Principal: session.Principal{Issuer: token.Issuer, Subject: token.Subject, Email: token.Email, Name: token.Name, EmailDecides: from.emailDecides(token)},
-		Groups:    session.FitGroups(groups, s.namedGroups()),
+		Groups:    kept,
 		Role:      arn,
 		Issued:    now,
 		Expires:   now.Add(min(asked, s.config.Sessions.Lifetime.Or(time.Hour), role.MaxSession.Or(MaxLifetime))),
