@@ -113,6 +113,8 @@ func TestRequestRefused(t *testing.T) {
 		"keys of the upstream": {s.signed(t, aws.Credentials{AccessKeyID: upstreamKey, SecretAccessKey: upstreamSecret}, "GET", object, ""),
 			verdict{403, "InvalidAccessKeyId", `gimme s3`}},
 		"not signed": {s.newRequest(t, "GET", object, ""), verdict{403, "AccessDenied", `Anonymous`}},
+		"Signature Version 2": {s.newRequest(t, "GET", object+"?AWSAccessKeyId="+alice.AccessKeyID+"&Signature=AAAA%3D&x-amz-security-token="+alice.SessionToken+"&Expires=1795472118", ""),
+			verdict{400, "InvalidRequest", `Signature Version 2, which is not supported: use Version 4 .*s3v4`}},
 		"a header that is not signed": {added(s.signed(t, alice, "PUT", "/acme-lake/open/x", "x"), "X-Amz-Acl", "public-read"),
 			verdict{403, "AccessDenied|SignatureDoesNotMatch", `x-amz-acl`}},
 		"a copy source that is not signed": {added(s.signed(t, alice, "PUT", "/acme-lake/open/x", ""), "X-Amz-Copy-Source", "acme-lake/payroll/2026.csv"),
