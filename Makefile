@@ -53,6 +53,7 @@ test: setup test-unit test-e2e ## install what is needed and run every test
 
 test-unit: ## unit tests, in random order, with the race detector
 	go test -race -shuffle=on -timeout $(TIMEOUT) ./...
+	go test -timeout $(TIMEOUT) ./pkg/policy # all seeds, which are too many for the race detector
 
 test-e2e: setup ## the end-to-end stories (STORY=TestName for one)
 	cd test/e2e && go test -count=1 -timeout $(TIMEOUT) -run '$(STORY)' ./...

@@ -73,6 +73,7 @@ region = eu-west-1
 services = gimme-sidecar
 s3 =
   addressing_style = path
+  signature_version = s3v4
 
 [services gimme-sidecar]
 s3 =
@@ -103,7 +104,7 @@ func TestWrite(t *testing.T) {
 			config:      "[profile sidecar]\noutput = json\ns3 =\n    max_queue_size = 1\n    addressing_style = auto\n\n[profile b]\ny = 2\n[services gimme-sidecar]\ns3 =\n  endpoint_url = https://old\ndynamodb =\n  endpoint_url = https://d\n",
 			wantCreds: "[a]\nx = 1\n[sidecar]\n# keep\naws_access_key_id = GIMMEAK1\naws_session_token = g1.tok_en-\nmine = 1 # c\n" +
 				"aws_secret_access_key = s3cr3t/+=\nx_security_token_expires = 2030-01-02T02:04:05Z\n\n# about b\n[b]\ny = 2\n",
-			wantConfig: "[profile sidecar]\noutput = json\ns3 =\n    max_queue_size = 1\n    addressing_style = path\nregion = eu-west-1\nservices = gimme-sidecar\n\n[profile b]\ny = 2\n[services gimme-sidecar]\ns3 =\n  endpoint_url = https://s3.sidecar.example\ndynamodb =\n  endpoint_url = https://d\n",
+			wantConfig: "[profile sidecar]\noutput = json\ns3 =\n    max_queue_size = 1\n    addressing_style = path\n    signature_version = s3v4\nregion = eu-west-1\nservices = gimme-sidecar\n\n[profile b]\ny = 2\n[services gimme-sidecar]\ns3 =\n  endpoint_url = https://s3.sidecar.example\ndynamodb =\n  endpoint_url = https://d\n",
 		},
 		{
 			name:        "line ends of Windows",
@@ -134,7 +135,7 @@ func TestWrite(t *testing.T) {
 			name:      "a value where a block is wanted",
 			config:    "[profile sidecar]\ns3 = x\nregion = a\n  b\n  c\nlast = 1",
 			wantCreds: "[sidecar]\n" + ourKeys,
-			wantConfig: "[profile sidecar]\ns3 =\n  addressing_style = path\nregion = eu-west-1\nlast = 1\nservices = gimme-sidecar\n\n" +
+			wantConfig: "[profile sidecar]\ns3 =\n  addressing_style = path\n  signature_version = s3v4\nregion = eu-west-1\nlast = 1\nservices = gimme-sidecar\n\n" +
 				ourConfig[strings.Index(ourConfig, "[services"):],
 		},
 	} {

@@ -56,15 +56,31 @@ func (p Profile) configuration(d *document) error {
 			}
 		}
 	}
-	e := edit{set: []setting{{"region", "", p.Region}}}
+	// One edit at a time: each takes one key under s3.
+	edits := []edit{{set: []setting{{"region", "", p.Region}}}}
+	nested := []setting{
+		{"s3", "addressing_style", "path"},
+		{"s3", "signature_version", "s3v4"}, // botocore presigns with Version 2 at an endpoint that is not AWS's
+	}
 	switch {
 	case p.Endpoint != "":
-		e.set = append(e.set, setting{"services", "", services}, setting{"s3", "addressing_style", "path"})
+		edits[0].set = append(edits[0].set, setting{"services", "", services})
+		for _, x := range nested {
+			edits = append(edits, edit{set: []setting{x}})
+		}
 	case ours:
-		e.drop = []setting{{key: "services"}, {key: "s3", sub: "addressing_style"}}
+		edits[0].drop = []setting{{key: "services"}}
+		for _, x := range nested {
+			edits = append(edits, edit{drop: []setting{x}})
+		}
 	}
-	if err := d.set(s, configSection(p.Name)[0], e); err != nil {
-		return err
+	for _, e := range edits {
+		if s, err = d.find(configSection(p.Name)...); err != nil {
+			return err
+		}
+		if err := d.set(s, configSection(p.Name)[0], e); err != nil {
+			return err
+		}
 	}
 	return p.services(d, "services "+services)
 }

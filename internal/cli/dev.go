@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"log/slog"
+
 	"github.com/spf13/cobra"
 
 	"github.com/gimme-broker/gimme/internal/devstack"
@@ -17,7 +19,7 @@ goes to stderr.`,
 		Example: `  gimme dev`,
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return devstack.Dev(c.Context(), devstack.Options{Gimme: a.again, Out: a.Stdout, OpenBrowser: a.OpenBrowser, Log: a.log()})
+		return devstack.Dev(c.Context(), devstack.Options{Gimme: a.again, Out: a.Stdout, OpenBrowser: a.OpenBrowser, Log: slog.New(slog.NewTextHandler(a.Stderr, nil))})
 	}
 	return c
 }

@@ -37,6 +37,9 @@ to stderr; stdout stays empty unless audit.file is "-".`,
 			return configFailure(*file, err)
 		}
 		if *check {
+			for _, w := range config.Warnings() {
+				fmt.Fprintf(a.Stderr, "warning: %s\n", w)
+			}
 			fmt.Fprintf(a.Stderr, "%s is right, and so are the data map and the policies.\n", *file)
 			return nil
 		}
@@ -46,15 +49,12 @@ to stderr; stdout stays empty unless audit.file is "-".`,
 }
 
 func (a App) serve(ctx context.Context, config *proxy.Config) error {
-	s, err := proxy.New(config, proxy.Options{Log: a.log(), Stdout: a.Stdout})
+	s, err := proxy.New(config, proxy.Options{Log: slog.New(slog.NewJSONHandler(a.Stderr, nil)), Stdout: a.Stdout})
 	if err != nil {
 		return err
 	}
 	return s.Run(ctx)
 }
-
-// log is for those who run a sidecar.
-func (a App) log() *slog.Logger { return slog.New(slog.NewTextHandler(a.Stderr, nil)) }
 
 func configFailure(file string, err error) error {
 	faults, ok := errors.AsType[strictyaml.Faults](err)

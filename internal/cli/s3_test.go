@@ -34,7 +34,7 @@ func TestS3WritesAProfile(t *testing.T) {
 			t.Errorf("credentials lack %q:\n%s", part, credentials)
 		}
 	}
-	want := "[profile sidecar]\nregion = eu-central-1\nservices = gimme-sidecar\ns3 =\n  addressing_style = path\n\n[services gimme-sidecar]\ns3 =\n  endpoint_url = " + w.sidecar.URL + "\n"
+	want := "[profile sidecar]\nregion = eu-central-1\nservices = gimme-sidecar\ns3 =\n  addressing_style = path\n  signature_version = s3v4\n\n[services gimme-sidecar]\ns3 =\n  endpoint_url = " + w.sidecar.URL + "\n"
 	if got := w.read(t, ".aws/config"); got != want {
 		t.Errorf("config:\n%s", got)
 	}

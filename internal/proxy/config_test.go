@@ -1,7 +1,9 @@
 package proxy_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -184,5 +186,31 @@ func TestTheDocumentedExampleIsAccepted(t *testing.T) {
 	// The certificate is the one thing that it names and the test does not have.
 	if len(texts) != 1 || !strings.HasPrefix(texts[0], "read certificate") {
 		t.Error(cmp.Diff([]string{"read certificate…"}, texts))
+	}
+}
+
+// What is legal and probably not meant is told, at --check and at the start.
+func TestWarnings(t *testing.T) {
+	dir, write := folder(t)
+	write("datamap.yaml", dataMap+"FORGOTTEN:\n  - {repo: S3, attributes: [attic]}\n")
+	config, err := proxy.Load(filepath.Join(dir, "proxy.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := config.Warnings(); len(w) != 1 || !strings.Contains(w[0].String(), "datamap.yaml:") || !strings.Contains(w[0].Text, "FORGOTTEN") {
+		t.Errorf("warnings: %v", w)
+	}
+	log := &syncBuffer{}
+	server, err := proxy.New(config, proxy.Options{Log: slog.New(slog.NewJSONHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := server.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "FORGOTTEN") {
+		t.Errorf("log: %s", log)
 	}
 }

@@ -156,6 +156,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.log.Info("serving", "url", s.URL(), "address", s.address, "upstream", s.config.Upstream.Endpoint.V, "policy", s.rules.Load().set.Digest())
 
+	s.warn(s.rules.Load())
 	background, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.watch(background) })

@@ -136,10 +136,14 @@ func (s *Server) Reload() error {
 	}
 	s.rules.Store(fresh)
 	s.log.Info("data map and policies reloaded", "old", old.set.Digest(), "new", fresh.set.Digest())
-	for _, w := range fresh.warnings {
+	s.warn(fresh)
+	return nil
+}
+
+func (s *Server) warn(r *rules) {
+	for _, w := range r.warnings {
 		s.log.Warn("data map and policies", "warning", w.String())
 	}
-	return nil
 }
 
 // watch reloads when a file has changed and has then been still for one

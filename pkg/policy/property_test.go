@@ -144,7 +144,7 @@ func (w world) String() string {
 // seeds runs a property on n random cases, each of which its seed alone
 // repeats.
 func seeds(t *testing.T, n int, check func(t *testing.T, g gen)) {
-	for seed := range uint64(n) {
+	for seed := range uint64(n / share) {
 		check(t, newGen(seed))
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
@@ -267,7 +267,7 @@ func TestQuestionsAreAnsweredTogether(t *testing.T) {
 }
 
 func enough(t *testing.T, tried int) {
-	if tried < 500 {
+	if tried < 500/share {
 		t.Errorf("only %d cases meant anything", tried)
 	}
 }
