@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -73,7 +74,7 @@ func (t *story) holdsKeys(ctx context.Context, p Person, profile string) (string
 	if err != nil {
 		return "", err
 	}
-	if info.Mode().Perm() != 0o600 {
+	if info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" { // which has no such modes
 		return "", fmt.Errorf("the credentials file has mode %v", info.Mode().Perm())
 	}
 	return fmt.Sprintf("%s is logged in; profile %s holds short-lived keys", p.Email, profile), nil

@@ -195,7 +195,7 @@ func identify(ctx context.Context, g Invocation, issuer string) (raw, email stri
 	codes := make(chan string, 1)
 	server := newServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { codes <- r.FormValue("code") }))
 	go server.Serve(listener)
-	defer server.Close()
+	defer server.Shutdown(context.WithoutCancel(ctx)) // the browser gets its answer
 	config := oauth2.Config{
 		ClientID: ClientID, Endpoint: provider.Endpoint(), Scopes: []string{"openid", "email", "profile", scopeGroups},
 		RedirectURL: "http://" + listener.Addr().String() + callbackPath,

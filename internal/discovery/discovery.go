@@ -5,12 +5,13 @@ package discovery
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gimme-broker/gimme/internal/idtoken"
 )
 
 const (
@@ -62,7 +63,7 @@ func (d Document) Check() error {
 	if d.Version != Version {
 		return fmt.Errorf("version is %d; this program knows version %d", d.Version, Version)
 	}
-	if err := checkIssuer(d.Issuer); err != nil {
+	if err := idtoken.CheckIssuer(d.Issuer); err != nil {
 		return err
 	}
 	switch {
@@ -79,17 +80,6 @@ func (d Document) Check() error {
 		if !scopeForm.MatchString(s) {
 			return fmt.Errorf("scope %.64q is not a scope", s)
 		}
-	}
-	return nil
-}
-
-func checkIssuer(issuer string) error {
-	u, err := url.Parse(issuer)
-	switch {
-	case err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(issuer, "?#"):
-		return fmt.Errorf("issuer %.256q is not the URL of a provider", issuer)
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-		return fmt.Errorf("issuer %.256q is not an https URL", issuer)
 	}
 	return nil
 }
@@ -125,7 +115,7 @@ func CheckAddress(address string) error {
 		return fmt.Errorf("address %.256q has no host, or one that is not a host name", address)
 	case !isPort(u):
 		return fmt.Errorf("address %.256q has a port that is not 1 to 65535", address)
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !idtoken.IsLoopback(u.Hostname()):
 		return fmt.Errorf("address %.256q is plain http, which is for loopback addresses alone; write https://%s", address, u.Host)
 	}
 	return nil
@@ -137,9 +127,4 @@ func isPort(u *url.URL) bool {
 	}
 	n, err := strconv.Atoi(u.Port())
 	return err == nil && n >= 1 && n <= 65535
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

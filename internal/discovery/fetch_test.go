@@ -71,7 +71,7 @@ func TestFetchRefuses(t *testing.T) {
 		"two documents":      {200, "application/json", goodDocument + goodDocument, "cannot be read"},
 		"duplicate member":   {200, "application/json", with("{", `{"issuer": "https://evil.example", `), "duplicate key 'issuer'"},
 		"duplicate inside":   {200, "application/json", with("{", `{"x": {"a": 1, "a": 2}, `), "duplicate key 'a'"},
-		"other case":         {200, "application/json", with(`"issuer"`, `"Issuer"`), `issuer "" is not the URL`},
+		"other case":         {200, "application/json", with(`"issuer"`, `"Issuer"`), `issuer "" is not an https URL`},
 		"version as text":    {200, "application/json", with("1", `"1"`), "cannot be read"},
 		"version 1.5":        {200, "application/json", with("1", `1.5`), "cannot be read"},
 		"scopes as text":     {200, "application/json", with(`["openid", "email"]`, `"openid"`), "cannot be read"},

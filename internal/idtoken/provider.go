@@ -40,8 +40,8 @@ type Provider struct {
 // or http on loopback if the issuer is. Errors are *Error with code Issuer when
 // the metadata is of another issuer, and Communication otherwise.
 func Discover(ctx context.Context, c *http.Client, issuer string) (*Provider, error) {
-	if err := checkURL(issuer, true); err != nil || strings.ContainsAny(issuer, "?#") {
-		return nil, fault(Communication, "issuer %.256q is not an https URL (http is for loopback addresses alone)", issuer)
+	if err := CheckIssuer(issuer); err != nil {
+		return nil, fault(Communication, "%v", err)
 	}
 	data, err := getJSON(ctx, c, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration", maxBody)
 	if err != nil {
@@ -92,6 +92,15 @@ func readMetadata(document members) (Metadata, error) {
 	return m, nil
 }
 
+// CheckIssuer says what is wrong with the identifier of a provider, or nil: it is
+// an https URL without query and fragment, or http on a loopback address.
+func CheckIssuer(issuer string) error {
+	if checkURL(issuer, true) != nil || strings.ContainsAny(issuer, "?#") {
+		return fmt.Errorf("issuer %.256q is not an https URL (http is for loopback addresses alone)", issuer)
+	}
+	return nil
+}
+
 // checkURL wants an absolute https URL with a host and without user name, or
 // plain http on loopback where that is permitted.
 func checkURL(address string, loopback bool) error {
@@ -101,7 +110,7 @@ func checkURL(address string, loopback bool) error {
 		return err
 	case u.Hostname() == "" || u.Opaque != "" || u.User != nil || u.Fragment != "":
 		return errNotHTTPS
-	case u.Scheme == "https", u.Scheme == "http" && loopback && isLoopback(u.Hostname()):
+	case u.Scheme == "https", u.Scheme == "http" && loopback && IsLoopback(u.Hostname()):
 		return nil
 	}
 	return errNotHTTPS
@@ -109,7 +118,8 @@ func checkURL(address string, loopback bool) error {
 
 var errNotHTTPS = errors.New("not an https URL")
 
-func isLoopback(host string) bool {
+// IsLoopback says whether host is localhost or a loopback address.
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -13,7 +13,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -294,7 +293,7 @@ func checkURL(address, issuer string) error {
 	if err != nil || strings.ContainsFunc(address, unsafeInURL) || u.User != nil || u.Host == "" {
 		return fmt.Errorf("the authorization endpoint of %q is not an address that can be opened", issuer)
 	}
-	if u.Scheme == "https" || u.Scheme == "http" && strings.HasPrefix(issuer, "http:") && loopback(u.Hostname()) {
+	if u.Scheme == "https" || u.Scheme == "http" && strings.HasPrefix(issuer, "http:") && idtoken.IsLoopback(u.Hostname()) {
 		return nil
 	}
 	return fmt.Errorf("the authorization endpoint of %q has scheme %q, but https is wanted", issuer, u.Scheme)
@@ -302,11 +301,6 @@ func checkURL(address, issuer string) error {
 
 func unsafeInURL(r rune) bool {
 	return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"'`<>\\^{|}", r)
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // clean makes a stranger's text fit for a terminal: printable, and short.

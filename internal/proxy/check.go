@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/discovery"
+	"github.com/gimme-broker/gimme/internal/idtoken"
 	"github.com/gimme-broker/gimme/internal/session"
 	"github.com/gimme-broker/gimme/pkg/strictyaml"
 )
@@ -97,8 +98,8 @@ func (c *Config) checkIssuers(l *faultList) {
 	issuers, aliases := map[string]bool{}, map[string]bool{}
 	for _, i := range c.Issuers {
 		if l.need(i.Issuer, i.ClientID, "issuer", "the provider's identifier, an https URL") {
-			if u, err := url.Parse(i.Issuer.V); err != nil || !secureURL(u) {
-				l.at(i.Issuer, "issuer %q: an https URL is wanted (http for loopback alone)", i.Issuer.V)
+			if err := idtoken.CheckIssuer(i.Issuer.V); err != nil {
+				l.at(i.Issuer, "%v", err)
 			}
 		}
 		l.need(i.ClientID, i.Issuer, "client_id", "the client that ID tokens must be for")
@@ -173,9 +174,8 @@ func (c *Config) checkUpstream(l *faultList) {
 
 // secureURL accepts https, and http where nobody else can listen.
 func secureURL(u *url.URL) bool {
-	if u.Host == "" || u.User != nil || u.Fragment != "" {
+	if u.Hostname() == "" || u.User != nil || u.Fragment != "" {
 		return false
 	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
+	return u.Scheme == "https" || u.Scheme == "http" && idtoken.IsLoopback(u.Hostname())
 }

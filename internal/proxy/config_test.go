@@ -86,7 +86,7 @@ audit: {file: no-such-folder/audit.jsonl}
 	for _, want := range []string{
 		`proxy.yaml:1:9: listen "0.0.0.0:80" is not a loopback address`,
 		`proxy.yaml:2:1: unknown key "adress"`,
-		`proxy.yaml:4:14: issuer "http://idp.example": an https URL is wanted`,
+		`proxy.yaml:4:14: issuer "http://idp.example" is not an https URL`,
 		`proxy.yaml:4:14: client_id is missing: the client that ID tokens must be for`,
 		`proxy.yaml:8:55: sessions.deployment: deployment "a b" is not 1 to 64 letters`,
 		`proxy.yaml:6:11: arn "role/r" is not the ARN of an IAM role`,

@@ -34,6 +34,8 @@ type exchange struct {
 // ServeHTTP is the one door. Paths are compared as they were sent: nothing here
 // cleans, decodes or redirects.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.serving.Add(1)
+	defer s.serving.Done()
 	x := s.begin(w, r)
 	defer x.end(s)
 	var err error
@@ -45,6 +47,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.RequestURI == "/" && r.Method == http.MethodPost:
 		x.answer = answerSTS
 		err = s.serveSTS(x)
+	case !r.ProtoAtLeast(1, 1):
+		// To HTTP/1.0 an answer that is cut looks whole.
+		err = &refusal{Code: "InvalidRequest", Message: "HTTP/1.1 is wanted."}
 	default:
 		err = s.serveS3(x)
 	}
@@ -55,6 +60,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	rules := s.rules.Load()
+	deadline := http.NewResponseController(w)
+	_ = deadline.SetWriteDeadline(time.Time{}) // that of the request before on this connection
+	if r.Body != http.NoBody {
+		// Also for what the handler leaves unread: net/http reads some of it
+		// before it answers.
+		_ = deadline.SetReadDeadline(time.Now().Add(progressTimeout))
+	}
 	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
 	return &exchange{
 		r: r, w: &meter{ResponseWriter: w}, began: time.Now(), rules: rules, events: s.events, answer: answerS3,
@@ -240,7 +252,9 @@ func headerText(s string) string {
 	return s[:min(len(s), 1024)]
 }
 
-// A meter is a ResponseWriter that knows what was sent.
+// A meter is a ResponseWriter that knows what was sent, and gives up on a client
+// that takes nothing. It has more patience than a reader of bodies, so that who
+// sends too slowly still learns it.
 type meter struct {
 	http.ResponseWriter
 	status  int
@@ -253,13 +267,19 @@ func (m *meter) WriteHeader(status int) {
 	if m.status == 0 {
 		m.status = status
 	}
+	m.extend()
 	m.ResponseWriter.WriteHeader(status)
+}
+
+func (m *meter) extend() {
+	_ = http.NewResponseController(m.ResponseWriter).SetWriteDeadline(time.Now().Add(2 * progressTimeout))
 }
 
 func (m *meter) Write(p []byte) (int, error) {
 	if m.status == 0 {
 		m.status = http.StatusOK
 	}
+	m.extend()
 	n, err := m.ResponseWriter.Write(p)
 	m.bytes += int64(n)
 	return n, err

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/gimme-broker/gimme/internal/secret"
@@ -74,7 +75,7 @@ func readSecret(path string) (secret.Text, error) {
 	if err != nil {
 		return secret.Text{}, fmt.Errorf("read secret: %w", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" { // there the access list of the folder counts
 		return secret.Text{}, fmt.Errorf("secret file %q can be read by others (mode %04o): chmod 600 it", path, mode)
 	}
 	data, err := os.ReadFile(path)

@@ -67,16 +67,21 @@ func (s *Server) credentials(ctx context.Context, held *session.Session) (sigv4.
 
 // send signs the errand's request, sends it, and returns the answer's head.
 func (s *Server) send(x *exchange, e *errand) (*http.Response, error) {
-	request, body, err := s.outbound(x.r.Context(), e)
+	ctx, cancel := context.WithCancel(x.r.Context())
+	request, body, err := s.outbound(ctx, e)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
 	x.event.Upstream = &audit.Upstream{Endpoint: s.config.Upstream.Endpoint.V}
 	response, err := s.transport.RoundTrip(request)
-	switch {
-	case err == nil:
+	if err == nil {
 		x.event.Upstream.RequestID = response.Header.Get("X-Amz-Request-Id")
+		response.Body = &lively{ReadCloser: response.Body, cancel: cancel}
 		return response, nil
+	}
+	cancel()
+	switch {
 	case body.fault() != nil:
 		return nil, bodyFault(body.fault())
 	case x.r.Context().Err() != nil:
@@ -103,4 +108,22 @@ func (s *Server) forward(x *exchange, e *errand) error {
 		return s.sendLate(x, e, response)
 	}
 	return x.stream(response)
+}
+
+// A lively body ends in an error when the upstream sends nothing of it for too
+// long.
+type lively struct {
+	io.ReadCloser
+	cancel context.CancelFunc // of the request
+}
+
+func (l *lively) Read(p []byte) (int, error) {
+	watch := time.AfterFunc(progressTimeout, l.cancel)
+	defer watch.Stop()
+	return l.ReadCloser.Read(p)
+}
+
+func (l *lively) Close() error {
+	defer l.cancel()
+	return l.ReadCloser.Close()
 }

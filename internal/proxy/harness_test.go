@@ -279,7 +279,12 @@ func (c *sidecar) launch(edit func(string) string) {
 		}
 	})
 	for !strings.Contains(c.log.String(), `"msg":"serving"`) {
-		time.Sleep(time.Millisecond)
+		select {
+		case err := <-ended:
+			ended <- err // for stop
+			c.t.Fatalf("the sidecar ended before it served: %v", err)
+		case <-time.After(time.Millisecond):
+		}
 	}
 	c.events() // that it has started
 }

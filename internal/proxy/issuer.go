@@ -19,6 +19,9 @@ import (
 // alone.
 const retryDiscovery = 5 * time.Second
 
+// discoveryTimeout is how long a provider has to answer.
+const discoveryTimeout = 15 * time.Second
+
 // An issuer is an OpenID provider, asked for its metadata when a token of it
 // first arrives, so that the sidecar starts, and serves the sessions it has
 // issued, while a provider is down.
@@ -63,6 +66,9 @@ func (i *issuer) discover(ctx context.Context) (*idtoken.Provider, error) {
 	if time.Since(i.failed) < retryDiscovery {
 		return nil, i.failure
 	}
+	// Whoever asked first may go away; the others still want to know.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discoveryTimeout)
+	defer cancel()
 	provider, err := idtoken.Discover(ctx, i.client, i.config.Issuer.V)
 	if err != nil {
 		i.failed, i.failure = time.Now(), err

@@ -145,7 +145,7 @@ func (p *patient) Read(b []byte) (int, error) {
 	// Not every connection has deadlines; those that net/http makes do.
 	_ = deadline.SetReadDeadline(time.Now().Add(progressTimeout))
 	n, err := p.r.Read(b)
-	if err != nil {
+	if err == io.EOF {
 		_ = deadline.SetReadDeadline(time.Time{})
 	}
 	return n, err

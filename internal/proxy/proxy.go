@@ -60,8 +60,9 @@ type Server struct {
 	source    upstream.Source
 	transport *http.Transport
 	rules     atomic.Pointer[rules]
-	reloading sync.Mutex // held while the files of the rules are read; guards looked
-	looked    string     // how those files were when they were last read
+	serving   sync.WaitGroup // requests under way
+	reloading sync.Mutex     // held while the files of the rules are read; guards looked
+	looked    string         // how those files were when they were last read
 }
 
 // New opens everything that the sidecar needs: the listener first, because a
@@ -172,6 +173,7 @@ func (s *Server) Run(ctx context.Context) error {
 		err = shutdown(server)
 		<-served
 	}
+	s.serving.Wait() // their outcomes come before the log is closed
 	stop()
 	wg.Wait()
 	s.transport.CloseIdleConnections()

@@ -88,6 +88,7 @@ func TestSTSFormIsReadStrictly(t *testing.T) {
 		{"another version", kind, form("Version", "2012"), "ValidationError"},
 		{"too short a session", kind, form("DurationSeconds", "60"), "ValidationError"},
 		{"no number", kind, form("DurationSeconds", "1h"), "ValidationError"},
+		{"a number that wraps round", kind, form("DurationSeconds", "-36028797018960368"), "ValidationError"},
 		{"an odd name", kind, form("RoleSessionName", "a b"), "ValidationError"},
 		{"no form", "application/json", form(), "ValidationError"},
 		{"malformed", kind, "Action=%zz", "ValidationError"},
@@ -310,6 +311,9 @@ func TestRawRequests(t *testing.T) {
 		"absolute form":       {"GET http://evil.example/lake/customers/x HTTP/1.1\r\nHost: h\r\n\r\n", "", ""},
 		"upgrade":             {"GET /lake/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", "", ""},
 		"no host":             {"GET /lake/x HTTP/1.0\r\n\r\n", "", ""},
+		"HTTP/1.0":            {"GET /lake/customers/x HTTP/1.0\r\nHost: h\r\n\r\n", "", ""},
+		"secrets in place":    {"GET http://h/a?X-Amz-Signature=canary-signature&X-Amz-Security-Token=canary-token HTTP/1.1\r\nHost: h\r\n\r\n", "", ""},
+		"a secret as key id":  {"GET /lake/x HTTP/1.1\r\nHost: h\r\nX-Amz-Date: 20260101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 Credential=canary+secret+0123456789012345678901234567/20260101/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=" + strings.Repeat("0", 64) + "\r\n\r\n", "", ""},
 		"dot segments":        {"GET /lake/../secret-bucket/x HTTP/1.1\r\nHost: h\r\n\r\n", "", ""},
 		"double slash":        {"GET //lake//x HTTP/1.1\r\nHost: h\r\n\r\n", "", ""},
 		"bad escape in query": {"GET /lake?prefix=%zz HTTP/1.1\r\nHost: h\r\n\r\n", "", ""},
@@ -333,7 +337,7 @@ func TestRawRequests(t *testing.T) {
 				t.Errorf("got %s", text)
 			}
 			c.wantNothingUpstream()
-			if events := c.events(); len(events) != 1 || events[0].Decision != audit.Blocked {
+			if events := c.events(); len(events) != 1 || events[0].Decision != audit.Blocked || strings.Contains(events[0].Error, "canary") {
 				t.Errorf("events: %+v", events)
 			}
 		})
@@ -363,7 +367,9 @@ func TestShutdownFinishesWhatIsUnderWay(t *testing.T) {
 	<-arrived
 	stopped := make(chan error, 1)
 	go func() { stopped <- c.stop() }()
-	time.Sleep(50 * time.Millisecond)
+	for !strings.Contains(c.log.String(), "requests under way are finished") {
+		time.Sleep(time.Millisecond)
+	}
 	close(release)
 	if text := <-got; text != "late" {
 		t.Errorf("got %q", text)

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
@@ -55,21 +54,18 @@ func (x *exchange) head(response *http.Response) {
 	h := x.w.Header()
 	maps.Copy(h, s3api.ResponseHeader(response.Header))
 	h.Set("X-Amz-Request-Id", x.event.ID)
+	h.Set("X-Content-Type-Options", "nosniff")
 }
 
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// pump copies until the end, as long as the client takes something now and
-// then.
-func pump(w http.ResponseWriter, r io.Reader) error {
+// pump copies until the end.
+func pump(w io.Writer, r io.Reader) error {
 	buffer := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buffer)
-	deadline := http.NewResponseController(w)
-	defer deadline.SetWriteDeadline(time.Time{})
 	for {
 		n, err := r.Read(buffer[:])
 		if n > 0 {
-			_ = deadline.SetWriteDeadline(time.Now().Add(progressTimeout))
 			if _, err := w.Write(buffer[:n]); err != nil {
 				return err
 			}
@@ -149,12 +145,16 @@ func (s *Server) sendLate(x *exchange, e *errand, response *http.Response) error
 		return s.upstreamError(s3api.StatusOf(code), code, message, true)
 	}
 	if e.call.Operation == "CompleteMultipartUpload" {
-		result, err := s3api.ParseCompleteResult(body)
-		if err != nil {
-			return &refusal{Code: "InternalError", Message: "The real S3's answer was not understood.", cause: err}
+		var result s3api.CompleteResult
+		if result, err = s3api.ParseCompleteResult(body); err == nil {
+			result.Location = s.address + sigv4.EscapePath(e.call.Path())
+			body = result.XML()
 		}
-		result.Location = s.address + sigv4.EscapePath(e.call.Path())
-		body = result.XML()
+	} else {
+		err = s3api.CheckCopyResult(e.call.Operation, body)
+	}
+	if err != nil {
+		return &refusal{Code: "InternalError", Message: "The real S3's answer was not understood.", cause: err}
 	}
 	x.head(response)
 	x.sendXML(response.StatusCode, body)

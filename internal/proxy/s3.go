@@ -1,9 +1,12 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -227,12 +230,9 @@ func join(a, b policy.Decision) policy.Decision {
 }
 
 func contains(list []policy.Reason, r policy.Reason) bool {
-	for _, have := range list {
-		if have.Policy == r.Policy && have.Rule == r.Rule && have.Label == r.Label && have.Access == r.Access && have.Label != "" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(list, func(have policy.Reason) bool {
+		return have.Label != "" && have.Policy == r.Policy && have.Rule == r.Rule && have.Label == r.Label && have.Access == r.Access
+	})
 }
 
 // addErrors tells of each object that was blocked, in the order of the request.
@@ -249,25 +249,34 @@ func (r ruling) addErrors(result *s3api.DeleteResult, call *s3api.Call, p *polic
 	}
 }
 
+// questions puts targets to the policy. A key with empty segments is decided on
+// twice: as it stands, and as a store on a file system would read it.
 func questions(targets []s3api.Target) []policy.Question {
-	qs := make([]policy.Question, len(targets))
-	for i, t := range targets {
-		path := t.Bucket
-		if t.Key != "" || t.Scope == s3api.Under {
-			path += "/" + t.Key
+	qs := make([]policy.Question, 0, len(targets))
+	for _, t := range targets {
+		qs = append(qs, question(t))
+		if folded := strings.TrimPrefix(slashes.ReplaceAllLiteralString(t.Key, "/"), "/"); folded != t.Key {
+			t.Key = folded
+			qs = append(qs, question(t))
 		}
-		qs[i] = policy.Question{Access: policy.Access(t.Access), Path: path, Scope: policy.Scope(t.Scope)}
 	}
 	return qs
+}
+
+var slashes = regexp.MustCompile("//+")
+
+func question(t s3api.Target) policy.Question {
+	path := t.Bucket
+	if t.Key != "" || t.Scope == s3api.Under {
+		path += "/" + t.Key
+	}
+	return policy.Question{Access: policy.Access(t.Access), Path: path, Scope: policy.Scope(t.Scope)}
 }
 
 // blocked is the sentence that a person sees, and the event's reasons. Each
 // place that blocks is named with its labels and with what is missing.
 func blocked(p *policy.Principal, operation, resource string, d policy.Decision) *refusal {
-	who := p.Email
-	if who == "" {
-		who = p.Subject
-	}
+	who := cmp.Or(p.Email, p.Subject)
 	type place struct{ labels, why []string }
 	var order []string
 	places := map[string]*place{}

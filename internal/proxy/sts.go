@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
@@ -31,7 +32,7 @@ const (
 // STS's own bounds on DurationSeconds.
 const (
 	shortestSession = 900 * time.Second
-	longestSession  = 12 * time.Hour
+	longestSession  = MaxLifetime
 )
 
 var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
@@ -131,6 +132,7 @@ func (s *Server) assumeRole(x *exchange, form url.Values) error {
 	if err := x.issue(); err != nil {
 		return err
 	}
+	x.w.Header().Set("Cache-Control", "no-store")
 	x.sendXML(http.StatusOK, webIdentityXML(form, claims, token, credentials, x.event.ID))
 	return nil
 }
@@ -151,20 +153,15 @@ func duration(text string) (time.Duration, error) {
 	if text == "" {
 		return longestSession, nil
 	}
-	seconds, err := strconv.Atoi(text)
+	seconds, err := strconv.ParseUint(text, 10, 16)
 	d := time.Duration(seconds) * time.Second
-	if err != nil || seconds > 1<<20 || d < shortestSession || d > longestSession {
+	if err != nil || d < shortestSession || d > longestSession {
 		return 0, &refusal{Code: "ValidationError", Message: fmt.Sprintf("DurationSeconds %.16q: a whole number from 900 to 43200 is wanted.", text)}
 	}
 	return d, nil
 }
 
-func person(t *idtoken.Token) string {
-	if t.Email != "" {
-		return t.Email
-	}
-	return t.Subject
-}
+func person(t *idtoken.Token) string { return cmp.Or(t.Email, t.Subject) }
 
 func roleAdvice(r *Role) string {
 	if r == nil {
@@ -180,14 +177,11 @@ func roleAdvice(r *Role) string {
 // tokenFault puts what is wrong with an ID token into STS's words.
 func tokenFault(err error) error {
 	e, ok := errors.AsType[*idtoken.Error](err)
-	if !ok {
+	if !ok || e.Code == idtoken.Communication {
 		return &refusal{Code: "IDPCommunicationError", Message: "The identity provider could not be asked for its keys. Try again; if it stays, tell whoever runs this sidecar.", cause: err}
 	}
-	switch e.Code {
-	case idtoken.Expired:
+	if e.Code == idtoken.Expired {
 		return &refusal{Code: "ExpiredTokenException", Message: "The ID token is too old: " + e.Detail + ". Log in again: gimme s3 --profile NAME."}
-	case idtoken.Communication:
-		return &refusal{Code: "IDPCommunicationError", Message: "The identity provider could not be asked for its keys. Try again; if it stays, tell whoever runs this sidecar.", cause: err}
 	}
 	return &refusal{Code: "InvalidIdentityToken", Message: "The ID token is not accepted: " + e.Detail + "."}
 }
@@ -221,12 +215,7 @@ func (s *Server) callerIdentity(x *exchange, body []byte) error {
 	return nil
 }
 
-func who(c session.Claims) string {
-	if c.Principal.Email != "" {
-		return c.Principal.Email
-	}
-	return c.Principal.Subject
-}
+func who(c session.Claims) string { return cmp.Or(c.Principal.Email, c.Principal.Subject) }
 
 func sessionID(c session.Claims) string { return base64.RawURLEncoding.EncodeToString(c.ID[:]) }
 

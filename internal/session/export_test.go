@@ -2,7 +2,6 @@ package session
 
 import (
 	"crypto/cipher"
-	"encoding/base32"
 )
 
 // ParseKeyring makes a keyring of the text of a key file.
@@ -62,6 +61,3 @@ func Encode(c Claims) ([]byte, error) { return c.encode() }
 
 // Decode is its inverse.
 func Decode(plain []byte) (Claims, error) { return decode(plain) }
-
-// Base32 is the alphabet of access key ids.
-func Base32() *base32.Encoding { return base32id }

@@ -192,6 +192,20 @@ func (r CompleteResult) XML() []byte {
 	})
 }
 
+// CheckCopyResult says whether document is the whole answer of a copy that
+// succeeded: operation is CopyObject or UploadPartCopy.
+func CheckCopyResult(operation string, document []byte) error {
+	root := map[string]string{"CopyObject": "CopyObjectResult", "UploadPartCopy": "CopyPartResult"}[operation]
+	var r struct{ ETag string }
+	if err := readAnswer(document, root, &r); err != nil {
+		return err
+	}
+	if r.ETag == "" {
+		return fmt.Errorf("%s without ETag", root)
+	}
+	return nil
+}
+
 // readAnswer reads a document of the upstream, whose root must have that name.
 // It is lenient where the reader of requests is strict: what the upstream says
 // beyond what is known here is left behind.

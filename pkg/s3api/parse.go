@@ -205,6 +205,9 @@ func (c *Call) takeHeaders(in input) error {
 		case c.Body == XMLBody && (name == "Content-Md5" || c.op.sumsBody && permits(dataSums, name)):
 			c.sums = append(c.sums, Param{name, value})
 		case permits(c.op.headers, name), permits(everyOperation, name):
+			if value == "" && (isAmz(name) || isSelective(name)) { // dropped, a condition would not hold anything back
+				return refuse("InvalidArgument", "The header %s is empty.", quoted(name))
+			}
 			if name == "Content-Encoding" {
 				value = withoutChunked(value)
 			}

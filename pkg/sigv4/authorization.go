@@ -213,7 +213,7 @@ func (s *Signature) readCredential(credential, code string) error {
 	}
 	s.AccessKeyID, s.Region, s.Service = parts[0], parts[2], parts[3]
 	if s.AccessKeyID == "" || len(s.AccessKeyID) > maxAccessKeyID || escape(s.AccessKeyID, false) != s.AccessKeyID {
-		return refuse(code, "The access key id %s is not one.", quote(s.AccessKeyID))
+		return refuse(code, "The credential does not begin with an access key id: see that the id and the secret are not swapped.")
 	}
 	if day := s.Time.Format(dayFormat); parts[1] != day {
 		return refuse(code, "The date %s in the credential must be the UTC day of the request, which is %s.", quote(parts[1]), day)

@@ -46,11 +46,12 @@ func refuse(code, format string, args ...any) error {
 }
 
 // quote shows what a request said, shortened, so that a message stays a
-// sentence whatever was sent.
+// sentence whatever was sent, and so that what was sent in the wrong place, a
+// token or a signature, is not repeated.
 func quote(s string) string {
-	const most = 64
+	const most, shown = 40, 16
 	if len(s) > most {
-		s = s[:most] + "..."
+		s = s[:shown] + "..."
 	}
 	return strconv.QuoteToASCII(s)
 }

@@ -19,7 +19,7 @@ type Param struct{ Name, Value string }
 // ';' between parameters, no parameter twice.
 func parseTarget(target string) (string, []Param, error) {
 	if !strings.HasPrefix(target, "/") {
-		return "", nil, refuse(invalidURI, "The request target must be a path that begins with a slash, not %s.", quote(target))
+		return "", nil, refuse(invalidURI, "The request target must be a path that begins with a slash, as a request to an HTTP proxy does not.")
 	}
 	if strings.Contains(target, "#") {
 		return "", nil, refuse(invalidURI, "The request target has a '#'; write it as %%23.")

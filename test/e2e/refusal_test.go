@@ -216,12 +216,12 @@ func tamperedUpload(t *testing.T, w *world, k aws.Credentials) {
 
 // TestSessionExpires uses a session for longer than it lasts.
 func TestSessionExpires(t *testing.T) {
-	w := newWorld(t, settings{Lifetime: "2s"})
+	w := newWorld(t, settings{Lifetime: "5s"})
 	k := w.sidecar.session(t, w.provider, "alice", engineerRole)
 	if a := w.sidecar.send(t, w.sidecar.signed(t, k, "GET", "/acme-lake/customers/2026.csv", "")); a.status != http.StatusOK {
 		t.Fatalf("a fresh session is answered %d %s", a.status, a.body)
 	}
-	time.Sleep(2100 * time.Millisecond)
+	time.Sleep(5100 * time.Millisecond)
 	at := w.sidecar.mark(t)
 	e := verdict{400, "ExpiredToken", `Your session expired at .*\. Log in again: gimme s3`}.check(t, at,
 		w.sidecar.send(t, w.sidecar.signed(t, k, "GET", "/acme-lake/customers/2026.csv", "")))
