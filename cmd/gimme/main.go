@@ -17,6 +17,7 @@ import (
 var version string
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // a reader that has seen enough is no reason to leave things behind
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := cli.App{

@@ -18,6 +18,7 @@ and every SDK on this machine short-lived credentials for S3.
 		Example: `  gimme s3 --address https://s3.sidecar.example --profile sidecar
   gimme s3 --profile sidecar
   gimme demo`,
+		Version:           a.Version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},

@@ -62,6 +62,7 @@ func (t *story) opening() {
 		{"s3://" + lake + "/public/", "is PUBLIC", "policy public-data: everyone reads it"},
 	}, nil)
 	t.line("")
+	t.line("The aws lines are run by the AWS SDK in this process; the aws CLI is not needed.")
 	t.line("Home is a temporary folder: your own files stay as they are.")
 	if !t.options.Browser {
 		t.line("The login page is filled in without a browser; gimme demo --browser opens yours.")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"unicode"
 )
@@ -25,6 +26,9 @@ func dev(ctx context.Context, o Options, r recipe) (err error) {
 	case <-ctx.Done():
 		return nil
 	case <-s.stopped:
+		if ctx.Err() != nil { // it ends with ctx too
+			return nil
+		}
 		return errors.New("dev: the sidecar has stopped by itself")
 	}
 }
@@ -47,7 +51,7 @@ func (s *stack) introduce(t *teller) {
 		rows = append(rows, []string{p.Email, p.Password.Reveal(), groups})
 	}
 	t.table(rows, nil)
-	t.heading("What decides: edit and save, or kill -HUP, and the sidecar reads them anew")
+	t.heading(fmt.Sprintf("What decides: edit and save, or kill -HUP %d, and the sidecar reads them anew", os.Getpid()))
 	t.line("")
 	t.table([][]string{
 		{"data map", s.path(dataMapFile)},

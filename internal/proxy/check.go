@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -71,9 +72,13 @@ func (c *Config) check() strictyaml.Faults {
 }
 
 func (c *Config) checkListener(l *faultList) {
-	host, _, err := net.SplitHostPort(c.Listen.V)
-	if err != nil {
+	host, port, err := net.SplitHostPort(c.Listen.V)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
 		l.at(c.Listen, "listen %q is not host:port", c.Listen.V)
+		return
+	}
+	if host == "localhost" {
+		l.at(c.Listen, "listen %q: an address is wanted, such as 127.0.0.1:%s", c.Listen.V, port)
 		return
 	}
 	plain := c.TLS.CertFile.V == "" && c.TLS.KeyFile.V == ""
@@ -82,6 +87,9 @@ func (c *Config) checkListener(l *faultList) {
 	}
 	if (c.TLS.CertFile.V == "") != (c.TLS.KeyFile.V == "") {
 		l.at(c.TLS.CertFile, "tls needs both cert_file and key_file")
+	}
+	if ip, err := netip.ParseAddr(host); c.Address.V == "" && (host == "" || err == nil && ip.IsUnspecified()) {
+		l.at(c.Listen, "address is missing: with listen %q nobody can tell under which URL people reach the sidecar", c.Listen.V)
 	}
 	if c.Address.V == "" {
 		return
@@ -100,11 +108,20 @@ func (c *Config) checkIssuers(l *faultList) {
 		if l.need(i.Issuer, i.ClientID, "issuer", "the provider's identifier, an https URL") {
 			if err := idtoken.CheckIssuer(i.Issuer.V); err != nil {
 				l.at(i.Issuer, "%v", err)
+			} else if d := (discovery.Document{Version: discovery.Version, Issuer: i.Issuer.V, ClientID: i.ClientID.V, Scopes: i.Scopes, Region: c.Region.V}); i.ClientID.V != "" {
+				if err := d.Check(); err != nil { // as clients will
+					l.at(i.Issuer, "clients would refuse this: %v", err)
+				}
 			}
 		}
 		l.need(i.ClientID, i.Issuer, "client_id", "the client that ID tokens must be for")
 		if issuers[i.Issuer.V] {
 			l.at(i.Issuer, "issuer %q stands twice", i.Issuer.V)
+		}
+		for _, d := range i.EmailDomains {
+			if d == "" || strings.Contains(d, "@") {
+				l.at(i.Issuer, "email_domains: %q is not a domain, such as example.com", d)
+			}
 		}
 		if a := i.Alias; a.V != "" && !alias.MatchString(a.V) {
 			l.at(a, "alias %q: lower-case letters, digits and hyphens are wanted", a.V)
@@ -127,8 +144,10 @@ func (c *Config) checkRoles(l *faultList) {
 			l.at(r.ARN, "arn %q is not the ARN of an IAM role, such as arn:aws:iam::111122223333:role/analyst", r.ARN.V)
 		case seen[r.ARN.V]:
 			l.at(r.ARN, "role %q stands twice", r.ARN.V)
-		case r.Everyone == (len(r.Groups) > 0):
-			l.at(r.ARN, "role %q needs either groups or everyone: true", r.ARN.V)
+		case r.Everyone && len(r.Groups) > 0:
+			l.at(r.ARN, "role %q has groups and everyone: true; choose one", r.ARN.V)
+		case !r.Everyone && len(r.Groups) == 0:
+			l.at(r.ARN, "role %q needs groups or everyone: true", r.ARN.V)
 		}
 		for _, g := range r.Groups {
 			if g.V == "" {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/secret"
@@ -225,6 +226,9 @@ func Load(path string) (*Config, error) {
 	var found strictyaml.Faults
 	if err := strictyaml.Decode(path, data, c); err != nil {
 		found = append(found, asFaults(path, err)...)
+		if reflect.DeepEqual(*c, Config{file: c.file, folder: c.folder}) { // nothing could be read, so nothing is missing
+			return nil, found.Err()
+		}
 	}
 	c.setDefaults()
 	found = append(found, c.check()...)

@@ -90,7 +90,7 @@ audit: {file: no-such-folder/audit.jsonl}
 		`proxy.yaml:4:14: client_id is missing: the client that ID tokens must be for`,
 		`proxy.yaml:8:55: sessions.deployment: deployment "a b" is not 1 to 64 letters`,
 		`proxy.yaml:6:11: arn "role/r" is not the ARN of an IAM role`,
-		`proxy.yaml:7:11: role "arn:aws:iam::111122223333:role/r" needs either groups or everyone: true`,
+		`proxy.yaml:7:11: role "arn:aws:iam::111122223333:role/r" needs groups or everyone: true`,
 		`proxy.yaml:8:38: sessions.lifetime "20h"`,
 		`proxy.yaml:9:22: upstream.endpoint "http://s3.example": an https URL`,
 		`proxy.yaml:9:56: upstream.credentials is "statik"; write assume_role or static`,

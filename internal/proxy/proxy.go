@@ -169,7 +169,7 @@ func (s *Server) Run(ctx context.Context) error {
 	select {
 	case err = <-served:
 	case <-ctx.Done():
-		s.log.Info("stopping; requests under way are finished", "at most", drainTimeout)
+		s.log.Info("stopping; requests under way are finished", "limit", drainTimeout.String())
 		err = shutdown(server)
 		<-served
 	}

@@ -106,7 +106,6 @@ func (s *Server) upstreamRefused(x *exchange, response *http.Response) error {
 	if x.r.Method == http.MethodHead && response.StatusCode >= 400 {
 		x.head(response)
 		x.w.Header().Del("X-Amz-Bucket-Region") // SDKs would turn to that region, past the sidecar
-		x.w.code = http.StatusText(response.StatusCode)
 		x.w.WriteHeader(response.StatusCode)
 		return nil
 	}

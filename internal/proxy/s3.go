@@ -34,6 +34,8 @@ func (s *Server) serveS3(x *exchange) error {
 		return err
 	}
 	x.know(held)
+	bucket, key, _ := strings.Cut(strings.TrimPrefix(verified.Path(), "/"), "/")
+	x.event.Request.Bucket, x.event.Request.Key = bucket, key // what is addressed, should it not be understood
 	principal, err := s.admit(held, signature, "s3", now)
 	if err != nil {
 		return err

@@ -104,18 +104,17 @@ func (s *Server) assumeRole(x *exchange, form url.Values) error {
 	}
 	groups := from.groups(token)
 	x.event.Principal = &audit.Principal{Issuer: token.Issuer, Subject: token.Subject, Email: token.Email, Name: token.Name, Groups: groups}
+	x.event.Role = arn
 	role := s.role(arn)
 	if role == nil || !role.admits(groups) {
 		return &refusal{Code: "AccessDenied", Message: fmt.Sprintf("%s may not take role %.200q: %s.", person(token), arn, roleAdvice(role))}
 	}
-	x.event.Role = arn
-
 	kept := session.FitGroups(groups, s.namedGroups())
 	if len(kept) < len(groups) {
 		x.event.Principal.Groups = kept
 		x.event.Reasons = []audit.Reason{{Text: fmt.Sprintf("%d groups are more than a session carries; it has the %d that roles and policies name", len(groups), len(kept))}}
 	}
-	now := time.Now()
+	now := time.Now().Truncate(time.Second) // as the session keeps it
 	claims := session.Claims{
 		Principal: session.Principal{Issuer: token.Issuer, Subject: token.Subject, Email: token.Email, Name: token.Name, EmailDecides: from.emailDecides(token)},
 		Groups:    kept,

@@ -63,6 +63,11 @@ func OpenKeyring(path, deployment string) (*Keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key file %q: %w", path, err)
 	}
+	for _, e := range entries {
+		if slices.Contains(published, base64.StdEncoding.EncodeToString(e.secret)) {
+			return nil, fmt.Errorf("key file %q: key %x is published in docs/session.md, so anyone could use it; make one of your own", path, e.kid)
+		}
+	}
 	return newKeyring(entries, deployment)
 }
 
@@ -74,6 +79,12 @@ func CheckDeployment(name string) error {
 		return fmt.Errorf("deployment %q is not 1 to %d letters, digits, dots, hyphens and underscores", name, maxDeployment)
 	}
 	return nil
+}
+
+// published are the keys of the documentation's example.
+var published = []string{
+	"ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=",
+	"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
 }
 
 // readKeyFile reads the file, if nobody but its owner may.

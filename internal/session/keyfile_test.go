@@ -153,7 +153,7 @@ func TestKeyFileFaults(t *testing.T) {
 func TestKeyFileModes(t *testing.T) {
 	for mode, taken := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o644: false, 0o660: false, 0o666: false, 0o610: false, 0o700: false} {
 		path := filepath.Join(t.TempDir(), "session-keys")
-		if err := os.WriteFile(path, []byte(vectorKeys), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte("active 0000000a ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj0=\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chmod(path, mode); err != nil {
@@ -202,6 +202,29 @@ func TestDeploymentNames(t *testing.T) {
 		}
 		if _, made := os.Stat(path); !taken && made == nil {
 			t.Errorf("deployment %q: refused, and a key file was made", name)
+		}
+	}
+}
+
+// The example of the documentation is no key: everyone has it.
+func TestPublishedKeysAreRefused(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/session.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(doc), "# state  id        secret\n")
+	example, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("no example in docs/session.md")
+	}
+	for line := range strings.Lines(example) {
+		path := filepath.Join(t.TempDir(), "keys")
+		line = strings.Replace(line, "verify", "active", 1)
+		if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := session.OpenKeyring(path, "default"); err == nil || !strings.Contains(err.Error(), "is published") {
+			t.Errorf("%q: %v", line, err)
 		}
 	}
 }
