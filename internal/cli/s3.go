@@ -206,10 +206,14 @@ func (a App) tell(p *plan, got *broker.Credentials, saved bool) {
 	if got.Endpoint != "" {
 		config += ", S3 at " + got.Endpoint
 	}
+	left := time.Until(got.Expires)
+	if asked := p.settings.Duration; asked > left+time.Minute {
+		fmt.Fprintf(a.Stderr, "Note: %s were asked for, and %s is the limit.\n", asked, left.Round(time.Minute))
+	}
 	rows := [][2]string{
 		{"Signed in", who + ", at " + got.Issuer},
 		{"Role", got.Role},
-		{"Valid until", fmt.Sprintf("%s, for %s", got.Expires.Local().Format("Mon 2 Jan 15:04:05 MST"), time.Until(got.Expires).Round(time.Minute))},
+		{"Valid until", fmt.Sprintf("%s, for %s", got.Expires.Local().Format("Mon 2 Jan 15:04:05 MST"), left.Round(time.Minute))},
 		{"Written", p.files.Credentials + ": [" + p.name + "]"},
 		{"", p.files.Config + ": " + config},
 	}

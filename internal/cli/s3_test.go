@@ -70,6 +70,9 @@ func TestS3Direct(t *testing.T) {
 	w := newWorld(t)
 	r := w.gimme(t, t.Context(), "s3", "--profile", "data", "--issuer", w.issuer.URL, "--client-id", "gimme", "--role-arn", engineer,
 		"--sts-endpoint", w.sidecar.URL, "--region", "eu-west-1", "--duration", "2h", "--scopes", "openid email")
+	if !strings.Contains(r.stderr, "Note: 2h0m0s were asked for, and 1h0m0s is the limit.") {
+		t.Errorf("stderr does not say that the session is shorter:\n%s", r.stderr)
+	}
 	if r.code != 0 {
 		t.Fatal(r.stderr)
 	}
