@@ -306,19 +306,19 @@ func TestAFullDiskStopsEverything(t *testing.T) {
 func TestRawRequests(t *testing.T) {
 	c := start(t, nil)
 	c.login(nil)
-	for name, test := range map[string]struct{ request, status, code string }{
-		"OPTIONS *":           {"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", "", ""},
-		"absolute form":       {"GET http://evil.example/lake/customers/x HTTP/1.1\r\nHost: h\r\n\r\n", "", ""},
-		"upgrade":             {"GET /lake/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", "", ""},
-		"no host":             {"GET /lake/x HTTP/1.0\r\n\r\n", "", ""},
-		"HTTP/1.0":            {"GET /lake/customers/x HTTP/1.0\r\nHost: h\r\n\r\n", "", ""},
-		"secrets in place":    {"GET http://h/a?X-Amz-Signature=canary-signature&X-Amz-Security-Token=canary-token HTTP/1.1\r\nHost: h\r\n\r\n", "", ""},
-		"a secret as key id":  {"GET /lake/x HTTP/1.1\r\nHost: h\r\nX-Amz-Date: 20260101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 Credential=canary+secret+0123456789012345678901234567/20260101/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=" + strings.Repeat("0", 64) + "\r\n\r\n", "", ""},
-		"dot segments":        {"GET /lake/../secret-bucket/x HTTP/1.1\r\nHost: h\r\n\r\n", "", ""},
-		"double slash":        {"GET //lake//x HTTP/1.1\r\nHost: h\r\n\r\n", "", ""},
-		"bad escape in query": {"GET /lake?prefix=%zz HTTP/1.1\r\nHost: h\r\n\r\n", "", ""},
-		"CONNECT":             {"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n", "", ""},
-		"POST form":           {"POST /lake HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 0\r\n\r\n", "", ""},
+	for name, test := range map[string]struct{ request, why string }{
+		"OPTIONS *":           {"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", ""},
+		"absolute form":       {"GET http://evil.example/lake/customers/x HTTP/1.1\r\nHost: h\r\n\r\n", ""},
+		"upgrade":             {"GET /lake/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", ""},
+		"no host":             {"GET /lake/x HTTP/1.0\r\n\r\n", ""},
+		"HTTP/1.0":            {"GET /lake/customers/x HTTP/1.0\r\nHost: h\r\n\r\n", "HTTP/1.1 is wanted"},
+		"secrets in place":    {"GET http://h/a?X-Amz-Signature=canary-signature&X-Amz-Security-Token=canary-token HTTP/1.1\r\nHost: h\r\n\r\n", ""},
+		"a secret as key id":  {"GET /lake/x HTTP/1.1\r\nHost: h\r\nX-Amz-Date: 20260101T000000Z\r\nAuthorization: AWS4-HMAC-SHA256 Credential=canary+secret+0123456789012345678901234567/20260101/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature=" + strings.Repeat("0", 64) + "\r\n\r\n", ""},
+		"dot segments":        {"GET /lake/../secret-bucket/x HTTP/1.1\r\nHost: h\r\n\r\n", ""},
+		"double slash":        {"GET //lake//x HTTP/1.1\r\nHost: h\r\n\r\n", ""},
+		"bad escape in query": {"GET /lake?prefix=%zz HTTP/1.1\r\nHost: h\r\n\r\n", ""},
+		"CONNECT":             {"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n", ""},
+		"POST form":           {"POST /lake HTTP/1.1\r\nHost: h\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 0\r\n\r\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn, err := net.Dial("tcp", strings.TrimPrefix(c.URL(), "http://"))
@@ -337,7 +337,7 @@ func TestRawRequests(t *testing.T) {
 				t.Errorf("got %s", text)
 			}
 			c.wantNothingUpstream()
-			if events := c.events(); len(events) != 1 || events[0].Decision != audit.Blocked || strings.Contains(events[0].Error, "canary") {
+			if events := c.events(); len(events) != 1 || events[0].Decision != audit.Blocked || strings.Contains(events[0].Error, "canary") || !strings.Contains(events[0].Error, test.why) {
 				t.Errorf("events: %+v", events)
 			}
 		})

@@ -258,7 +258,9 @@ func TestUnknownIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			wantCode(t, do(), "NotImplemented", "")
 			c.wantNothingUpstream()
-			c.wantOneRefusal("NotImplemented", "")
+			if e := c.wantOneRefusal("NotImplemented", ""); e.Request == nil || e.Request.Bucket != "lake" {
+				t.Errorf("the event does not say what was addressed: %+v", e.Request)
+			}
 		})
 	}
 }
