@@ -20,7 +20,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gimme-broker/gimme/internal/awsfile/durable"
+	"github.com/gimme-broker/gimme/internal/durable"
 	"github.com/gimme-broker/gimme/internal/secret"
 )
 

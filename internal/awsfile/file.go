@@ -8,7 +8,7 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/gimme-broker/gimme/internal/awsfile/durable"
+	"github.com/gimme-broker/gimme/internal/durable"
 )
 
 // A fileEdit is a change to one file.

@@ -29,7 +29,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gimme-broker/gimme/internal/awsfile/durable"
+	"github.com/gimme-broker/gimme/internal/durable"
 	"github.com/gimme-broker/gimme/pkg/strictyaml"
 )
 
