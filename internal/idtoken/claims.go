@@ -37,7 +37,8 @@ func (t *parsed) token(issuer string, e Expect) (*Token, error) {
 		func() error { return t.bindings(e) },
 		func() error { return t.identity(got) },
 		func() error { return t.authentication(now, got) },
-		func() error { return t.groups(e.GroupsClaim, got) },
+		func() error { return t.anyGroups(e, got) },
+		func() error { return t.meets(e.Require) },
 	} {
 		if err := check(); err != nil {
 			return nil, err
@@ -209,6 +210,13 @@ func (t *parsed) authentication(now time.Time, got *Token) error {
 		}
 	}
 	return nil
+}
+
+func (t *parsed) anyGroups(e Expect, got *Token) error {
+	if len(e.ClaimGroups) > 0 { // not both: a listed group could be named like one that is made
+		return t.claimGroups(e.ClaimGroups, got)
+	}
+	return t.groups(e.GroupsClaim, got)
 }
 
 // groups reads the member that lists groups, which is a plain member name also

@@ -32,14 +32,16 @@ type Token struct {
 // Expect is what a token must be. With the zero value no token is accepted,
 // because it names no client.
 type Expect struct {
-	ClientIDs   []string      // it is for one of these
-	Nonce       string        // empty: not compared
-	AccessToken string        // compared with at_hash when both are there
-	Code        string        // compared with c_hash when both are there
-	GroupsClaim string        // the member that lists groups; empty: "groups"
-	Algorithms  []string      // nil: RS256, PS256, ES256 with their 384 and 512 forms, and EdDSA
-	Now         time.Time     // zero: the clock's
-	MaxAge      time.Duration // how long ago it may have been issued; 0: 24 hours
+	ClientIDs   []string            // it is for one of these
+	Nonce       string              // empty: not compared
+	AccessToken string              // compared with at_hash when both are there
+	Code        string              // compared with c_hash when both are there
+	GroupsClaim string              // the member that lists groups; empty: "groups"
+	Require     map[string][]string // claims that must be there, with one of these values; nil: none
+	ClaimGroups []string            // claims of which groups are made, such as repository=acme/lake, and which then alone make groups
+	Algorithms  []string            // nil: RS256, PS256, ES256 with their 384 and 512 forms, and EdDSA
+	Now         time.Time           // zero: the clock's
+	MaxAge      time.Duration       // how long ago it may have been issued; 0: 24 hours
 }
 
 // A Code says which check a token failed.
