@@ -25,7 +25,7 @@ func main() {
 		Stdout:      os.Stdout,
 		Stderr:      os.Stderr,
 		Getenv:      os.Getenv,
-		OpenBrowser: login.Browser(os.Stderr),
+		OpenBrowser: login.SystemBrowser(os.Getenv),
 		Version:     versionText(),
 	}.Run(ctx, os.Args[1:])
 	stop()

@@ -42,6 +42,10 @@ type Expect struct {
 	Algorithms  []string            // nil: RS256, PS256, ES256 with their 384 and 512 forms, and EdDSA
 	Now         time.Time           // zero: the clock's
 	MaxAge      time.Duration       // how long ago it may have been issued; 0: 24 hours
+
+	// IgnoreGroups leaves the groups out of the judgement and of the Token: for
+	// a client, to which it is all one whether the provider names them all.
+	IgnoreGroups bool
 }
 
 // A Code says which check a token failed.

@@ -24,7 +24,9 @@ type Metadata struct {
 	EndSessionEndpoint          string
 	RevocationEndpoint          string
 	DeviceAuthorizationEndpoint string
-	IssParameterSupported       bool // answers to logins carry iss (RFC 9207)
+	IssParameterSupported       bool     // answers to logins carry iss (RFC 9207)
+	ScopesSupported             []string // nil: it does not say
+	GrantTypesSupported         []string // nil: it does not say
 }
 
 // A Provider is one issuer: its metadata, and its keys, which are fetched when
@@ -89,6 +91,9 @@ func readMetadata(document members) (Metadata, error) {
 		return Metadata{}, fault(Communication, "the metadata of issuer %s is wrong: it has no jwks_uri", m.Issuer)
 	}
 	m.IssParameterSupported, _ = document["authorization_response_iss_parameter_supported"].(bool)
+	// These two only inform, so that a malformed one is as good as none.
+	m.ScopesSupported, _ = document.list("scopes_supported")
+	m.GrantTypesSupported, _ = document.list("grant_types_supported")
 	return m, nil
 }
 

@@ -7,11 +7,10 @@ import (
 	"github.com/pkg/browser"
 )
 
-// Browser gives an opener of the system's browser, without a shell. What the
-// browser prints goes to stderr: stdout is for machines. It sets that for the
-// whole process, and is called once, by main.
-func Browser(stderr io.Writer) func(ctx context.Context, url string) error {
-	browser.Stdout, browser.Stderr = stderr, stderr
+// SystemBrowser gives an opener of the browser that $BROWSER names, or of the
+// system's, without a shell.
+func SystemBrowser(getenv func(string) string) func(ctx context.Context, url string) error {
+	browser.Stdout, browser.Stderr = io.Discard, io.Discard
 	return func(ctx context.Context, url string) error {
 		opened := make(chan error, 1)
 		// Some browsers run in the foreground of the program that opens them,

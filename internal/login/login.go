@@ -32,6 +32,12 @@ const DefaultTimeout = 5 * time.Minute
 // ErrTimeout says that the person did not finish the login in time.
 var ErrTimeout = errors.New("nobody finished the login in time")
 
+// ErrNoIDToken says that a refresh gave no ID token: the person has to log in.
+var ErrNoIDToken = errors.New("the provider gives no ID token without a login")
+
+// ErrNotOffered says that the provider has no endpoint for what was wanted.
+var ErrNotOffered = errors.New("the provider does not offer it")
+
 // A Refusal is the provider's own answer that there will be no token. Its texts
 // are made safe for a terminal.
 type Refusal struct {
@@ -46,13 +52,35 @@ func (r *Refusal) Error() string {
 	return fmt.Sprintf("the identity provider answers %q: %s", r.Code, r.Description)
 }
 
+// A Flow is a way to log in.
+type Flow string
+
+const (
+	Browser Flow = "browser" // the browser of this machine comes back to a listener on loopback
+	Device  Flow = "device"  // a code is typed into a page on any machine (RFC 8628)
+	Paste   Flow = "paste"   // a browser elsewhere; where it ends up is pasted here
+)
+
 // Options say who logs in where. Provider, ClientID and HTTP are required.
 type Options struct {
-	Provider *idtoken.Provider
-	ClientID string
-	Scopes   []string      // "openid" is added when it is missing
-	HTTP     *http.Client  // must not follow redirects: idtoken.NewClient
-	Timeout  time.Duration // 0: DefaultTimeout
+	Provider     *idtoken.Provider
+	ClientID     string
+	ClientSecret secret.Text   // empty, but for providers that insist on one
+	Scopes       []string      // "openid" is added when it is missing
+	HTTP         *http.Client  // redirects are not followed, whatever it does
+	Timeout      time.Duration // of a login; 0: DefaultTimeout
+
+	Flow         Flow   // empty: Browser
+	RedirectHost string // 127.0.0.1, localhost or [::1]; empty: 127.0.0.1
+	Ports        []int  // of the listener, tried in order; empty: any that is free
+
+	// Parameters go into the authorization request, or that of the device
+	// flow, as they are. Those that protect the login cannot be set.
+	Parameters map[string]string
+
+	// Fresh asks for a wholly new login, also where the provider still knows
+	// the person.
+	Fresh bool
 
 	// OpenBrowser shows the address to the person, and returns when that is
 	// done or ctx ends. Nil: the person opens it, told by Notify.
@@ -60,6 +88,10 @@ type Options struct {
 
 	// Notify is told what goes on, from one goroutine. May be nil.
 	Notify func(Notice)
+
+	// Lines gives the next line that the person pastes while the flows Browser
+	// and Paste wait, and ends when ctx does. Nil: nobody can paste.
+	Lines func(ctx context.Context) (string, error)
 }
 
 // A Step is what a notice is about.
@@ -68,25 +100,38 @@ type Step int
 const (
 	Started       Step = iota // the address is known and the listener open
 	BrowserFailed             // OpenBrowser returned Err
-	Waiting                   // still; comes every half minute
+	Waiting                   // still; comes every second
 	Disturbed                 // Refused requests were none of the login's
-	Answered                  // the browser came back
+	Answered                  // the browser came back, an answer was pasted, or the device login was approved
+	WrongLine                 // the line that was pasted is no answer to this login: Err says why
+	Unreachable               // the provider does not answer (Err); the device flow goes on trying
 )
 
 // A Notice tells what goes on.
 type Notice struct {
 	Step    Step
-	URL     string        // to open
+	Flow    Flow
+	URL     string        // to open; https, or http on loopback
 	Browser bool          // whether a browser is asked to open it
+	Paste   bool          // whether a line may be pasted
+	Port    int           // of the listener; 0: the device flow has none
 	Left    time.Duration // until the login is given up
 	Refused int
 	Err     error
+
+	// UserCode is what the person types at URL in the device flow. Complete, if
+	// there is one, is URL with the code in it, and never to be shown alone:
+	// the person compares the code.
+	UserCode string
+	Complete string
 }
 
 // A Result is a login that worked.
 type Result struct {
-	IDToken secret.Text    // as the provider sent it
-	Token   *idtoken.Token // what it says, verified
+	IDToken      secret.Text    // as the provider sent it
+	RefreshToken secret.Text    // empty: the provider gave none
+	Token        *idtoken.Token // what the ID token says, verified
+	Flow         Flow           // by which the answer came; empty: by a refresh
 }
 
 const noticeEvery = 30 * time.Second
