@@ -1,12 +1,13 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -27,18 +28,21 @@ const (
 	disturbedFrom  = 4                // so many refused requests are worth a word
 )
 
-// An answer is what the browser brought back with the right state.
+// An answer is what the browser brought back, or the person, with the right
+// state.
 type answer struct {
 	code      secret.Text
 	refusal   *Refusal
 	issuer    string
 	hasIssuer bool
+	pasted    bool
 }
 
 // A callback is the listener to which the provider sends the browser back. It
 // takes one answer.
 type callback struct {
-	host      string // 127.0.0.1 and the port
+	host      string // of the redirect URI, with the port
+	port      int
 	state     secret.Text
 	done      string // path of the result page
 	answers   chan answer
@@ -47,6 +51,7 @@ type callback struct {
 	server  *http.Server
 	serving sync.WaitGroup
 	taken   atomic.Bool // an answer has won
+	browser atomic.Bool // and the browser brought it
 	refused atomic.Int32
 	settled chan struct{} // closed when worked is known
 	worked  bool
@@ -54,14 +59,15 @@ type callback struct {
 	once    sync.Once     // of closing shown
 }
 
-// listen opens the listener on an ephemeral port of 127.0.0.1.
-func listen(ctx context.Context, state string) (*callback, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp4", "127.0.0.1:0")
+// listen opens the listener. Errors are *PortsError when every port is taken.
+func listen(ctx context.Context, host string, ports []int, state string) (*callback, error) {
+	listeners, port, err := bind(ctx, host, ports)
 	if err != nil {
-		return nil, fmt.Errorf("listen for the browser: %w", err)
+		return nil, err
 	}
 	c := &callback{
-		host:      l.Addr().String(),
+		host:      fmt.Sprintf("%s:%d", cmp.Or(host, defaultHost), port),
+		port:      port,
 		state:     secret.New(state),
 		done:      "/done/" + rand.Text(),
 		answers:   make(chan answer, 1),
@@ -81,16 +87,22 @@ func listen(ctx context.Context, state string) (*callback, error) {
 		DisableGeneralOptionsHandler: true,
 	}
 	c.server.SetKeepAlivesEnabled(false)
-	c.serving.Go(func() { c.server.Serve(capped(l, maxConnections)) })
+	slots := make(chan struct{}, maxConnections)
+	for _, l := range listeners {
+		c.serving.Go(func() { c.server.Serve(limited(l, slots)) })
+	}
 	return c, nil
 }
+
+// redirect is the redirect URI: it names the listener that is open.
+func (c *callback) redirect() string { return "http://" + c.host + callbackPath }
 
 // close shows the result to the browser if it is there to see it, and ends the
 // listener. It returns when nothing serves any more.
 func (c *callback) close(ctx context.Context, worked bool) {
 	c.worked = worked
 	close(c.settled)
-	if c.taken.Load() {
+	if c.browser.Load() {
 		select {
 		case <-c.shown:
 		case <-ctx.Done():
@@ -114,7 +126,7 @@ func (c *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
-	case r.URL.EscapedPath() == c.done && c.taken.Load() && r.Method == http.MethodGet:
+	case r.URL.EscapedPath() == c.done && c.browser.Load() && r.Method == http.MethodGet:
 		c.showResult(w, r)
 	case r.URL.EscapedPath() != callbackPath:
 		writePage(w, http.StatusNotFound, pageNothing)
@@ -123,7 +135,7 @@ func (c *callback) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writePage(w, http.StatusMethodNotAllowed, pageNothing)
 	case !navigation(r.Header):
 		c.refuse(w, http.StatusForbidden)
-	case r.ContentLength != 0 || len(r.URL.RawQuery) > maxQuery:
+	case r.ContentLength != 0:
 		c.refuse(w, http.StatusBadRequest)
 	default:
 		c.take(w, r.URL.RawQuery)
@@ -147,32 +159,45 @@ func navigation(h http.Header) bool {
 	return is("Sec-Fetch-Mode", "navigate") && is("Sec-Fetch-Dest", "document") && is("Origin", "null")
 }
 
-// take looks at the state before all else: who does not know it learns nothing
-// and ends nothing.
 func (c *callback) take(w http.ResponseWriter, query string) {
-	q, err := url.ParseQuery(query)
-	if err != nil || len(q["state"]) != 1 || !c.state.Equal(secret.New(q["state"][0])) {
+	if c.accept(query, false) != nil {
 		c.refuse(w, http.StatusBadRequest)
 		return
 	}
-	for _, name := range []string{"code", "error", "error_description", "error_uri", "iss"} {
-		if len(q[name]) > 1 {
-			c.refuse(w, http.StatusBadRequest)
-			return
-		}
-	}
-	got := answer{code: secret.New(q.Get("code")), issuer: q.Get("iss"), hasIssuer: q.Has("iss")}
-	if q.Get("error") != "" {
-		got.refusal = &Refusal{Code: clean(q.Get("error")), Description: clean(q.Get("error_description"))}
-	}
-	if got.code.Empty() == (got.refusal == nil) || !c.taken.CompareAndSwap(false, true) {
-		c.refuse(w, http.StatusBadRequest)
-		return
-	}
-	c.answers <- got
 	setHeaders(w.Header())
 	w.Header().Set("Location", c.done) // takes the code out of the address bar
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// accept takes the answer if query is one. It looks at the state before all
+// else: who does not know it learns nothing and ends nothing. The errors say
+// what is wrong with the query, without repeating it.
+func (c *callback) accept(query string, pasted bool) error {
+	if len(query) > maxQuery {
+		return errors.New("it is too long")
+	}
+	q, err := url.ParseQuery(query)
+	if err != nil || len(q["state"]) != 1 || !c.state.Equal(secret.New(q["state"][0])) {
+		return errors.New("it is not of this login: its state is another")
+	}
+	for _, name := range []string{"code", "error", "error_description", "error_uri", "iss"} {
+		if len(q[name]) > 1 {
+			return fmt.Errorf("it has %s twice", name)
+		}
+	}
+	got := answer{code: secret.New(q.Get("code")), issuer: q.Get("iss"), hasIssuer: q.Has("iss"), pasted: pasted}
+	if q.Get("error") != "" {
+		got.refusal = &Refusal{Code: clean(q.Get("error")), Description: clean(q.Get("error_description"))}
+	}
+	if got.code.Empty() == (got.refusal == nil) {
+		return errors.New("it has to have either a code or an error")
+	}
+	if !c.taken.CompareAndSwap(false, true) {
+		return errors.New("the login has had its answer")
+	}
+	c.browser.Store(!pasted)
+	c.answers <- got
+	return nil
 }
 
 func (c *callback) refuse(w http.ResponseWriter, status int) {

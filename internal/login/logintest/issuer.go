@@ -1,6 +1,7 @@
 // Package logintest has an identity provider and a browser for tests. The
 // provider is small and strict: it refuses whatever the standards let it refuse,
-// and hands out every code once. It asks nobody for a password.
+// and hands out every code and every refresh token once. It asks nobody for a
+// password.
 package logintest
 
 import (
@@ -11,8 +12,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -45,27 +46,86 @@ type Issuer struct {
 	Forged bool
 	// Token answers at the token endpoint, in the provider's place.
 	Token http.HandlerFunc
+	// Script answers the next requests to the token endpoint, one each, before
+	// all else; a nil one lets the provider answer. Append with Next.
+	Script []http.HandlerFunc
 
-	server  *httptest.Server
-	key     *ecdsa.PrivateKey
-	mu      sync.Mutex
-	codes   map[string]url.Values // the request that each unused code is for
-	secrets []string
-	redeems int
+	// Secret is what the client has to send as client_secret. Empty: it must
+	// send none.
+	Secret string
+	// Refresh gives a refresh token to logins with the scope offline_access.
+	// Every one is used once: using it again ends the whole family.
+	Refresh bool
+	// NoRotation lets refresh tokens be used again, and sends no new ones.
+	NoRotation bool
+	// NoIDToken leaves the ID token out of answers to refreshes.
+	NoIDToken bool
+	// Device offers the device flow; people decide with Approve and Deny.
+	Device bool
+	// Interval and ExpiresIn are those of device codes, in seconds; 0: 1 and 60.
+	Interval, ExpiresIn int
+
+	server   *httptest.Server
+	key      *ecdsa.PrivateKey
+	mu       sync.Mutex
+	codes    map[string]url.Values // the request that each unused code is for
+	families map[string]*family    // by each refresh token that ever was
+	devices  map[string]*device    // by device code
+	secrets  []string
+	redeems  int
+	counts   map[string]int // requests, by grant type and by endpoint
+	forms    []url.Values   // of the requests to the token endpoint
+	asked    []url.Values   // of the requests to the authorization endpoint
+	ended    []url.Values   // of the requests to end a session
 }
 
 // NewIssuer starts a provider on loopback, which ends with the test.
 func NewIssuer(t testing.TB) *Issuer {
-	i := &Issuer{key: newKey(t), codes: map[string]url.Values{}}
+	i, h := newIssuer(t)
+	i.server = httptest.NewServer(h)
+	i.URL = i.server.URL
+	t.Cleanup(i.server.Close)
+	return i
+}
+
+// NewInProcess makes a provider without a network, which the client alone
+// reaches: for the bubbles of testing/synctest.
+func NewInProcess(t testing.TB) (*Issuer, *http.Client) {
+	i, h := newIssuer(t)
+	i.URL = "https://idp.example.test"
+	return i, &http.Client{Transport: inProcess{h}}
+}
+
+type inProcess struct{ http.Handler }
+
+func (p inProcess) RoundTrip(r *http.Request) (answer *http.Response, err error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if cut := recover(); cut == http.ErrAbortHandler {
+			answer, err = nil, io.ErrUnexpectedEOF
+		} else if cut != nil {
+			panic(cut)
+		}
+	}()
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+func newIssuer(t testing.TB) (*Issuer, http.Handler) {
+	i := &Issuer{key: newKey(t), codes: map[string]url.Values{}, families: map[string]*family{}, devices: map[string]*device{}, counts: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", i.metadata)
 	mux.HandleFunc("GET /authorize", i.authorize)
 	mux.HandleFunc("POST /token", i.token)
 	mux.HandleFunc("GET /keys", i.keys)
-	i.server = httptest.NewServer(mux)
-	i.URL = i.server.URL
-	t.Cleanup(i.server.Close)
-	return i
+	mux.HandleFunc("POST /device", i.authorizeDevice)
+	mux.HandleFunc("GET /activate", i.activate)
+	mux.HandleFunc("POST /revoke", i.revoke)
+	mux.HandleFunc("GET /end", i.endSession)
+	return i, mux
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
@@ -102,6 +162,14 @@ func (i *Issuer) metadata(w http.ResponseWriter, _ *http.Request) {
 		"id_token_signing_alg_values_supported": []string{"ES256"},
 		"authorization_response_iss_parameter_supported": true,
 	}
+	if i.Refresh {
+		m["revocation_endpoint"] = i.URL + "/revoke"
+		m["scopes_supported"] = []string{"openid", "email", "offline_access"}
+	}
+	if i.Device {
+		m["device_authorization_endpoint"] = i.URL + "/device"
+	}
+	m["end_session_endpoint"] = i.URL + "/end"
 	if i.Metadata != nil {
 		i.Metadata(m)
 	}
@@ -113,7 +181,7 @@ func (i *Issuer) keys(w http.ResponseWriter, _ *http.Request) {
 }
 
 var (
-	redirectURI = regexp.MustCompile(`^http://127\.0\.0\.1:[0-9]+/callback$`)
+	redirectURI = regexp.MustCompile(`^http://(127\.0\.0\.1|localhost|\[::1\]):[0-9]+/callback$`)
 	challenge   = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 	verifier    = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 )
@@ -139,6 +207,7 @@ func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 	code := i.secret()
 	i.mu.Lock()
 	i.codes[code] = q
+	i.asked = append(i.asked, q)
 	i.mu.Unlock()
 	back := url.Values{"code": {code}, "state": {q.Get("state")}, "iss": {i.URL}}
 	if i.Redirect != nil {
@@ -148,51 +217,91 @@ func (i *Issuer) authorize(w http.ResponseWriter, r *http.Request) {
 }
 
 func (i *Issuer) token(w http.ResponseWriter, r *http.Request) {
+	err := r.ParseForm()
 	i.mu.Lock()
 	i.redeems++
+	i.counts[r.PostForm.Get("grant_type")]++
+	i.forms = append(i.forms, r.PostForm)
+	answer := i.Token
+	if len(i.Script) > 0 {
+		if i.Script[0] != nil {
+			answer = i.Script[0]
+		}
+		i.Script = i.Script[1:]
+	}
 	i.mu.Unlock()
-	if i.Token != nil {
-		i.Token(w, r)
+	if answer != nil {
+		answer(w, r)
 		return
 	}
-	request, err := i.redeem(r)
+	var result map[string]any
+	if err == nil {
+		err = i.client(r)
+	}
+	if err == nil {
+		switch r.PostForm.Get("grant_type") {
+		case "authorization_code":
+			result, err = i.redeem(r.PostForm)
+		case "refresh_token":
+			result, err = i.refresh(r.PostForm)
+		case deviceGrant:
+			result, err = i.redeemDevice(r.PostForm)
+		default:
+			err = &refusal{"unsupported_grant_type", ""}
+		}
+	}
 	if err != nil {
-		sendJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_grant", "error_description": err.Error()})
+		sendRefusal(w, err)
 		return
 	}
+	sendJSON(w, http.StatusOK, result)
+}
+
+// client checks who asks, RFC 6749 section 2.3.
+func (i *Issuer) client(r *http.Request) error {
+	switch {
+	case r.PostForm.Get("client_id") != ClientID || len(r.PostForm["client_id"]) != 1:
+		return &refusal{"invalid_client", "unknown client"}
+	case r.Header.Get("Authorization") != "" || r.PostForm.Has("client_secret") && i.Secret == "":
+		return &refusal{"invalid_client", "a public client has no secret"}
+	case r.PostForm.Get("client_secret") != i.Secret:
+		return &refusal{"invalid_client", "wrong client_secret"}
+	}
+	return nil
+}
+
+// grant makes the answer to a login, or to a refresh of it.
+func (i *Issuer) grant(nonce, refresh string) map[string]any {
 	access := i.secret()
-	sendJSON(w, http.StatusOK, map[string]any{
-		"access_token": access, "token_type": "Bearer", "expires_in": 300,
-		"id_token": i.IDToken(request.Get("nonce"), access),
-	})
+	m := map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": 300, "id_token": i.IDToken(nonce, access)}
+	if refresh != "" {
+		m["refresh_token"] = refresh
+	}
+	return m
 }
 
 // redeem checks a code as RFC 6749 section 4.1.3 and RFC 7636 section 4.6 say,
 // and takes it out of use in any case.
-func (i *Issuer) redeem(r *http.Request) (url.Values, error) {
-	if err := r.ParseForm(); err != nil {
-		return nil, err
-	}
-	f := r.PostForm
+func (i *Issuer) redeem(f url.Values) (map[string]any, error) {
 	i.mu.Lock()
 	request, known := i.codes[f.Get("code")]
 	delete(i.codes, f.Get("code"))
 	i.secrets = append(i.secrets, f.Get("code_verifier"))
 	i.mu.Unlock()
-	sum := sha256.Sum256([]byte(f.Get("code_verifier")))
 	switch {
 	case !known:
-		return nil, errors.New("unknown code")
-	case r.Header.Get("Authorization") != "" || f.Has("client_secret"):
-		return nil, errors.New("a public client has no secret")
-	case f.Get("grant_type") != "authorization_code" || f.Get("client_id") != ClientID:
-		return nil, errors.New("wrong grant or client")
+		return nil, &refusal{"invalid_grant", "unknown code"}
 	case f.Get("redirect_uri") != request.Get("redirect_uri"):
-		return nil, errors.New("another redirect_uri")
-	case !verifier.MatchString(f.Get("code_verifier")) || base64.RawURLEncoding.EncodeToString(sum[:]) != request.Get("code_challenge"):
-		return nil, errors.New("wrong code_verifier")
+		return nil, &refusal{"invalid_grant", "another redirect_uri"}
+	case !proves(f.Get("code_verifier"), request.Get("code_challenge")):
+		return nil, &refusal{"invalid_grant", "wrong code_verifier"}
 	}
-	return request, nil
+	return i.grant(request.Get("nonce"), i.newFamily(request.Get("scope"))), nil
+}
+
+func proves(v, challenge string) bool {
+	sum := sha256.Sum256([]byte(v))
+	return verifier.MatchString(v) && base64.RawURLEncoding.EncodeToString(sum[:]) == challenge
 }
 
 // IDToken issues an ID token for alice.
@@ -200,9 +309,12 @@ func (i *Issuer) IDToken(nonce, access string) string {
 	now := time.Now().Unix()
 	half := sha256.Sum256([]byte(access))
 	claims := map[string]any{
-		"iss": i.URL, "sub": "alice-1", "aud": ClientID, "iat": now, "exp": now + 300, "nonce": nonce,
+		"iss": i.URL, "sub": "alice-1", "aud": ClientID, "iat": now, "exp": now + 300,
 		"at_hash": base64.RawURLEncoding.EncodeToString(half[:16]),
 		"email":   "alice@example.com", "email_verified": true, "name": "Alice", "groups": []string{"data-engineering"},
+	}
+	if nonce != "" {
+		claims["nonce"] = nonce
 	}
 	if i.Claims != nil {
 		i.Claims(claims)
