@@ -19,13 +19,16 @@ type part struct {
 
 // The parts. `make setup` installs all of them.
 var (
-	awsCLI    = part{"the aws CLI", func() (string, error) { return unshimmed("aws") }}
-	boto3     = part{"python3 with boto3", findBoto3}
-	browser   = part{"Chromium", func() (string, error) { return exec.LookPath("chromium") }}
-	curl      = part{"curl", func() (string, error) { return exec.LookPath("curl") }}
-	nodeParts = part{"the Node packages of test/e2e/node", findNode}
-	versitygw = part{"versitygw", func() (string, error) { return built("versitygw") }}
-	namespace = part{"root, unshare, ip and mount", findNamespace}
+	awsCLI     = part{"the aws CLI", func() (string, error) { return unshimmed("aws") }}
+	boto3      = part{"python3 with boto3", findBoto3}
+	browser    = part{"Chromium", func() (string, error) { return exec.LookPath("chromium") }}
+	curl       = part{"curl", func() (string, error) { return exec.LookPath("curl") }}
+	nodeParts  = part{"the Node packages of test/e2e/node", findNode}
+	versitygw  = part{"versitygw", func() (string, error) { return built("versitygw") }}
+	bus        = part{"dbus-daemon", func() (string, error) { return exec.LookPath("dbus-daemon") }}
+	keyring    = part{"gnome-keyring-daemon", func() (string, error) { return exec.LookPath("gnome-keyring-daemon") }}
+	secretTool = part{"secret-tool", func() (string, error) { return exec.LookPath("secret-tool") }}
+	namespace  = part{"root, unshare, ip and mount", findNamespace}
 )
 
 // need returns the path of p. Without it the test cannot be run: that is a

@@ -18,8 +18,8 @@ import (
 var loginAddress = regexp.MustCompile(`https?://[^\s/]+/auth(?:orize)?\?\S+`)
 
 var (
-	formAction  = regexp.MustCompile(`<form method="post" action="([^"]+)"`)
-	hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]+)"`)
+	formAction  = regexp.MustCompile(`<form [^>]*method="post" action="([^"]+)"`)
+	hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`)
 )
 
 // A page is what a browser shows in the end.
@@ -46,7 +46,7 @@ func visit(address, name, password string, roots *x509.CertPool) (page, error) {
 	client := &http.Client{Jar: jar, Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	defer client.CloseIdleConnections()
 	shown, err := show(client.Get(address))
-	for range 3 {
+	for range 6 {
 		action := formAction.FindStringSubmatch(shown.text)
 		if err != nil || action == nil {
 			break
@@ -60,11 +60,14 @@ func visit(address, name, password string, roots *x509.CertPool) (page, error) {
 			fields.Set("username", name)
 			fields.Set("password", password)
 		}
-		var next *url.URL
-		if next, err = url.Parse(shown.url); err != nil {
+		var here, next *url.URL
+		if here, err = url.Parse(shown.url); err != nil {
 			break
 		}
-		shown, err = show(client.PostForm(next.ResolveReference(&url.URL{Path: action[1]}).String(), fields))
+		if next, err = here.Parse(html.UnescapeString(action[1])); err != nil {
+			break
+		}
+		shown, err = show(client.PostForm(next.String(), fields))
 	}
 	return shown, err
 }

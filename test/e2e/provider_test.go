@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"math/big"
 	"os"
@@ -38,6 +39,85 @@ func people() map[string]person {
 type provider struct {
 	issuer string
 	key    *rsa.PrivateKey
+	node   *process
+}
+
+// A quirk is what a provider does otherwise than the tests' own; provider.mjs
+// says what each is.
+type quirk struct {
+	RedirectURIs  []string       `json:"redirectURIs,omitempty"`
+	ClientSecret  string         `json:"clientSecret,omitempty"`
+	GroupsClaim   string         `json:"groupsClaim,omitempty"`
+	Device        bool           `json:"device,omitempty"`
+	NoRefresh     bool           `json:"noRefresh,omitempty"`
+	NoPKCE        bool           `json:"noPKCE,omitempty"`
+	NoRevocation  bool           `json:"noRevocation,omitempty"`
+	NoLogout      bool           `json:"noLogout,omitempty"`
+	Iss           string         `json:"iss,omitempty"`
+	IDTokenTTL    int            `json:"idTokenTTL,omitempty"`
+	Metadata      map[string]any `json:"metadata,omitempty"`
+	MetadataSize  int            `json:"metadataSize,omitempty"`
+	MetadataMoved string         `json:"metadataMoved,omitempty"`
+}
+
+// A call is a request that the provider has answered, as it tells of it.
+type call struct {
+	Route    string
+	Status   int
+	Params   map[string]string
+	Body     map[string]any
+	Location string
+}
+
+// calls are those so far on a route, such as "token"; for "token" with a grant
+// type, "token refresh_token".
+func (p *provider) calls(t *testing.T, route string) []call {
+	t.Helper()
+	route, grant, _ := strings.Cut(route, " ")
+	var list []call
+	for line := range strings.Lines(p.node.out.String()) {
+		var c call
+		if !strings.HasPrefix(line, "{") || !strings.HasSuffix(line, "\n") {
+			continue
+		}
+		if err := json.Unmarshal([]byte(line), &c); err != nil {
+			t.Fatalf("the provider says %q: %v", line, err)
+		}
+		if (route == "" || c.Route == route) && (grant == "" || c.Params["grant_type"] == grant) {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// asked fails the test unless there were n calls on a route.
+func (p *provider) asked(t *testing.T, route string, n int) []call {
+	t.Helper()
+	list := p.calls(t, route)
+	if len(list) != n {
+		t.Errorf("the provider was asked %d times for %s, want %d: %+v", len(list), route, n, list)
+	}
+	return list
+}
+
+// secrets are all that went to and fro and nobody else may see: codes,
+// verifiers and tokens.
+func (p *provider) secrets(t *testing.T) map[string]string {
+	t.Helper()
+	found := make(map[string]string)
+	for i, c := range p.calls(t, "") {
+		for _, name := range []string{"code", "code_verifier", "refresh_token", "device_code", "token", "client_secret"} {
+			if c.Params[name] != "" {
+				found[fmt.Sprintf("%s sent in call %d", name, i)] = c.Params[name]
+			}
+		}
+		for _, name := range []string{"id_token", "access_token", "refresh_token", "device_code"} {
+			if text, ok := c.Body[name].(string); ok {
+				found[fmt.Sprintf("%s answered in call %d", name, i)] = text
+			}
+		}
+	}
+	return found
 }
 
 // A place is where a provider listens. The zero value: http, on a free port of
@@ -48,6 +128,7 @@ type place struct {
 	Port   int    `json:"port"`
 	Cert   string `json:"cert,omitempty"` // PEM
 	Key    string `json:"key,omitempty"`
+	Quirk  quirk  `json:"quirk"`
 }
 
 func startProvider(t *testing.T, at place) *provider {
@@ -78,7 +159,8 @@ func startProvider(t *testing.T, at place) *provider {
 	}
 	node := start(t, command{path: "node", args: []string{filepath.Join(folder, "provider.mjs")}, env: environment(t.TempDir()), dir: folder, stdin: in})
 	eventually(t, "the provider listens", func() bool { return strings.Contains(node.out.String(), "\n") })
-	return &provider{strings.TrimSpace(node.out.String()), key}
+	issuer, _, _ := strings.Cut(node.out.String(), "\n")
+	return &provider{issuer, key, node}
 }
 
 const keyID = "provider-key"

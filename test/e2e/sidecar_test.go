@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"text/template"
 	"time"
@@ -27,6 +28,9 @@ type settings struct {
 	Deployment string
 	CertFile   string
 	KeyFile    string
+	IssuerKeys []string // further lines of the first issuer
+	Workload   string   // a further issuer, of a CI system
+	Quirk      quirk    // of the provider, in newWorld
 
 	Listen, Scheme string // made by startSidecar
 }
@@ -40,8 +44,17 @@ issuers:
     client_id: gimme
     scopes: [openid, email, profile, groups]
     email_domains: [example.com]
+{{- range .IssuerKeys}}
+    {{.}}
+{{- end}}
+{{- with .Workload}}
+    alias: corp
+  - issuer: {{.}}
+    client_id: {{$.Scheme}}://{{$.Listen}}
+    alias: ci
+{{- end}}
 roles:
-  - {arn: "` + engineerRole + `", groups: [data-engineering]}
+  - {arn: "` + engineerRole + `", groups: [{{with .Workload}}"ci:builders"{{else}}data-engineering{{end}}]}
   - {arn: "` + staffRole + `", groups: [staff]}
 sessions: {key_file: session-keys, lifetime: {{.Lifetime}}, deployment: {{.Deployment}}}
 upstream:
@@ -112,6 +125,9 @@ func layOut(t *testing.T, folder string, s settings) string {
 		t.Fatal(err)
 	}
 	for name, text := range files {
+		if s.Workload != "" {
+			text = strings.ReplaceAll(text, "data-engineering", "'ci:builders'")
+		}
 		writeFile(t, filepath.Join(folder, name), text)
 	}
 	var text bytes.Buffer

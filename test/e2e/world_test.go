@@ -19,7 +19,7 @@ type world struct {
 // newWorld starts a world. Of the settings, those that are not given are made.
 func newWorld(t *testing.T, s settings) *world {
 	t.Helper()
-	w := &world{provider: startProvider(t, place{}), upstream: startUpstream(t), home: t.TempDir()}
+	w := &world{provider: startProvider(t, place{Quirk: s.Quirk}), upstream: startUpstream(t), home: t.TempDir()}
 	s.Issuer = w.issuer
 	w.sidecar = startSidecar(t, w.upstream, s, nil)
 	return w

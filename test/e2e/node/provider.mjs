@@ -1,10 +1,26 @@
 // An OpenID provider that is not gimme's own: oidc-provider, with a login page
 // and a consent page. The first line of standard input is its configuration:
 //
-//   {issuer?, host, port, cert?, key?, jwk, people: {name: {password, claims}}}
+//   {issuer?, host, port, cert?, key?, jwk, people: {name: {password, claims}}, quirk?}
 //
 // Without issuer, it is made from host and the port that was free. It prints
-// one line with the issuer when it listens, and ends when standard input does.
+// one line with the issuer when it listens, then one line of JSON for each
+// request that means something, and ends when standard input does.
+//
+// A quirk makes it behave as some other provider does:
+//
+//   redirectURIs  what is registered (default: any port of 127.0.0.1)
+//   clientSecret  is required, in the body of a request for tokens
+//   groupsClaim   the name of the claim that lists groups
+//   device        the device flow is offered
+//   noRefresh     no refresh tokens
+//   noPKCE        PKCE is not in the metadata; what is sent is still checked
+//   noRevocation, noLogout  these endpoints are not there
+//   iss           the parameter of a redirect: "none", or another than the issuer
+//   idTokenTTL    seconds
+//   metadata      members to change; null takes one away
+//   metadataSize  bytes to add to the metadata
+//   metadataMoved an address to which requests for the metadata are redirected
 import http from 'node:http';
 import https from 'node:https';
 import readline from 'node:readline';
@@ -19,28 +35,84 @@ const server = secure ? https.createServer({ cert: settings.cert, key: settings.
 await new Promise((resolve) => server.listen(settings.port ?? 0, settings.host, resolve));
 const issuer = settings.issuer ?? `http${secure ? 's' : ''}://${settings.host}:${server.address().port}`;
 
+const quirk = settings.quirk ?? {};
+const groupsClaim = quirk.groupsClaim ?? 'groups';
+
+const page = (title, body) => `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><h1>${title}</h1>${body}</html>`;
+const codePage = (title, button) => (ctx, form) => {
+  const submit = `<button>${button}</button></form>`;
+  ctx.body = page(title, form.replace('</form>', submit));
+};
+
 const provider = new Provider(issuer, {
   jwks: { keys: [settings.jwk] },
   cookies: { keys: ['only for tests'] },
   clients: [{
     client_id: 'gimme',
     application_type: 'native',
-    token_endpoint_auth_method: 'none',
-    redirect_uris: ['http://127.0.0.1/callback'],
-    grant_types: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_method: quirk.clientSecret ? 'client_secret_post' : 'none',
+    client_secret: quirk.clientSecret,
+    redirect_uris: quirk.redirectURIs ?? ['http://127.0.0.1/callback'],
+    grant_types: ['authorization_code', ...(quirk.noRefresh ? [] : ['refresh_token']),
+      ...(quirk.device ? ['urn:ietf:params:oauth:grant-type:device_code'] : [])],
     response_types: ['code'],
   }],
   pkce: { required: () => true },
-  claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'], groups: ['groups'] },
+  claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'], groups: [groupsClaim] },
   scopes: ['openid', 'offline_access', 'email', 'profile', 'groups'],
   conformIdTokenClaims: false, // groups stand in the ID token itself
-  features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true } },
-  ttl: { AccessToken: 3600, AuthorizationCode: 60, IdToken: 3600, Interaction: 600, Session: 3600, Grant: 3600 },
+  rotateRefreshToken: true, // and a token that is used twice ends the grant
+  features: {
+    devInteractions: { enabled: false },
+    rpInitiatedLogout: { enabled: !quirk.noLogout },
+    revocation: { enabled: !quirk.noRevocation },
+    deviceFlow: {
+      enabled: Boolean(quirk.device),
+      userCodeInputSource: codePage('Enter the code', 'Continue'),
+      userCodeConfirmSource: (ctx, form, client, info, code) => codePage(`Is the code ${code}?`, 'Confirm')(ctx, form),
+      successSource: (ctx) => { ctx.body = page('Done', 'You may go back.'); },
+    },
+  },
+  ttl: { AccessToken: 3600, AuthorizationCode: 60, DeviceCode: 300, IdToken: quirk.idTokenTTL ?? 3600, Interaction: 600, RefreshToken: 86400, Session: 3600, Grant: 86400 },
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
-  findAccount: (_, id) => settings.people[id] && { accountId: id, claims: () => ({ sub: id, ...settings.people[id].claims }) },
+  findAccount: (_, id) => settings.people[id] && { accountId: id, claims: () => claimsOf(id) },
 });
 
-const page = (title, body) => `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><h1>${title}</h1>${body}</html>`;
+function claimsOf(id) {
+  const { groups, ...rest } = settings.people[id].claims;
+  return { sub: id, ...rest, [groupsClaim]: groups };
+}
+
+// What a test is told, and what a quirk changes in an answer.
+provider.use(async (ctx, next) => {
+  if (ctx.path === '/.well-known/openid-configuration' && quirk.metadataMoved) return ctx.redirect(quirk.metadataMoved);
+  await next();
+  const { route, params } = ctx.oidc ?? {};
+  if (route === 'discovery') bendMetadata(ctx.body);
+  if (route === 'device_authorization' && ctx.body?.device_code) ctx.body.interval = 1;
+  if (route === 'resume' && quirk.iss) bendRedirect(ctx);
+  const body = typeof ctx.body === 'object' && !ctx.body?.pipe ? ctx.body : undefined;
+  if (route === 'authorization' || route === 'resume' || ctx.method === 'POST') {
+    console.log(JSON.stringify({ route, status: ctx.status, params, body, location: ctx.response.get('location') }));
+  }
+});
+
+function bendMetadata(metadata) {
+  if (quirk.noPKCE) delete metadata.code_challenge_methods_supported;
+  if (quirk.iss === 'none') delete metadata.authorization_response_iss_parameter_supported;
+  for (const [name, value] of Object.entries(quirk.metadata ?? {})) {
+    if (value === null) delete metadata[name]; else metadata[name] = value;
+  }
+  if (quirk.metadataSize) metadata.padding = 'x'.repeat(quirk.metadataSize);
+}
+
+function bendRedirect(ctx) {
+  const target = URL.parse(ctx.response.get('location'));
+  if (!target?.searchParams.has('iss')) return;
+  if (quirk.iss === 'none') target.searchParams.delete('iss'); else target.searchParams.set('iss', quirk.iss);
+  ctx.redirect(target.href);
+}
+
 const loginPage = (uid, fault = '') => page('Sign in', `<p id="fault">${fault}</p>
 <form method="post" action="/interaction/${uid}">
 <label>Name <input name="login" autofocus></label> <label>Password <input name="password" type="password"></label>
