@@ -11,6 +11,7 @@
 package awsfile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,11 @@ type Profile struct {
 	Expires         time.Time // written for people and tools; no SDK reads it
 	Region          string
 	Endpoint        string // of the sidecar, for S3 alone; empty: S3 itself, and no services section
+
+	// Process is the command that SDKs run for credentials, as
+	// [/abs/gimme credential-process --profile NAME]: see CheckProcess. With it
+	// no keys are written, and temporary ones of the profile are taken away.
+	Process []string
 }
 
 // Files are the two shared files.
@@ -97,17 +103,12 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Check finds out whether a profile could be written now: the files can be read
-// and edited, the profile is free to be gimme's, and the folders can be written
-// to. It changes nothing. sidecar says that the profile will have an Endpoint.
-func (f Files) Check(name string, sidecar bool) error {
-	p := Profile{
-		Name: name, AccessKeyID: "check", SecretAccessKey: secret.New("check"), SessionToken: secret.New("check"),
-		Region: "check",
-	}
-	if sidecar {
-		p.Endpoint = "https://check.invalid"
-	}
+// Check finds out whether p could be written now: the files can be read and
+// edited, the profile is free to be gimme's, and the folders can be written to.
+// It changes nothing. Keys, expiry and region of p may be missing.
+func (f Files) Check(p Profile) error {
+	p.AccessKeyID, p.SecretAccessKey, p.SessionToken = "check", secret.New("check"), secret.New("check")
+	p.Region = cmp.Or(p.Region, "check")
 	edits, err := f.edits(p)
 	if err != nil {
 		return err

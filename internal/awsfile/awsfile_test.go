@@ -148,7 +148,7 @@ func TestWrite(t *testing.T) {
 				p.Endpoint = ""
 			}
 			f := files(t, test.credentials, test.config)
-			if err := f.Check(p.Name, p.Endpoint != ""); err != nil {
+			if err := f.Check(p); err != nil {
 				t.Errorf("Check: %v", err)
 			}
 			for range 2 { // the second time changes nothing
@@ -196,7 +196,7 @@ func TestRefusedFilesAreUntouched(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := files(t, test.credentials, test.config)
-			check := f.Check("sidecar", true)
+			check := f.Check(profile("sidecar", endpoint))
 			notices, err := f.Write(t.Context(), profile("sidecar", endpoint))
 			for _, err := range []error{check, err} {
 				fault, ok := errors.AsType[*awsfile.Fault](err)
@@ -284,7 +284,7 @@ func TestModes(t *testing.T) {
 func TestNewFolderIsPrivate(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", ".aws")
 	f := awsfile.Files{Credentials: filepath.Join(dir, "credentials"), Config: filepath.Join(dir, "config")}
-	if err := f.Check("sidecar", true); err != nil {
+	if err := f.Check(profile("sidecar", endpoint)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Dir(dir)); err == nil {
@@ -320,7 +320,7 @@ func TestSymlinksStay(t *testing.T) {
 	if err := os.Symlink("credentials", loop.Credentials); err != nil {
 		t.Fatal(err)
 	}
-	if err := loop.Check("sidecar", true); err == nil {
+	if err := loop.Check(profile("sidecar", endpoint)); err == nil {
 		t.Error("a link to itself is accepted")
 	}
 }
@@ -331,7 +331,7 @@ func TestUnwritableFolders(t *testing.T) {
 	missing := awsfile.Files{Credentials: "/proc/self/fdinfo/x/credentials", Config: f.Config}
 	folder := awsfile.Files{Credentials: filepath.Dir(f.Config), Config: f.Config}
 	for name, f := range map[string]awsfile.Files{"file as folder": blocked, "folder that cannot be made": missing, "folder as file": folder} {
-		if err := f.Check("sidecar", true); err == nil {
+		if err := f.Check(profile("sidecar", endpoint)); err == nil {
 			t.Errorf("%s: Check finds nothing", name)
 		}
 		if _, err := f.Write(t.Context(), profile("sidecar", endpoint)); err == nil {

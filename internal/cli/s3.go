@@ -131,7 +131,7 @@ func (a App) plan(flags *pflag.FlagSet) (*plan, error) {
 	if p.files, err = awsfile.Locate(a.Getenv); err != nil {
 		return nil, err
 	}
-	if err := p.files.Check(p.name, p.settings.Address != ""); err != nil {
+	if err := p.files.Check(awsfile.Profile{Name: p.name, Endpoint: p.settings.Address}); err != nil {
 		return nil, fileFailure(err)
 	}
 	if err := p.file.Check(); err != nil {
