@@ -90,10 +90,16 @@ type login struct {
 	address string
 }
 
-// beginLogin runs gimme until it has printed the address to open.
+// beginLogin runs `gimme s3` until it has printed the address to open.
 func beginLogin(t *testing.T, env []string, args ...string) *login {
 	t.Helper()
-	p := start(t, command{path: gimme, args: append([]string{"s3", "--no-browser"}, args...), env: env})
+	return begin(t, env, append([]string{"s3", "--no-browser"}, args...)...)
+}
+
+// begin runs gimme until it has printed the address to open.
+func begin(t *testing.T, env []string, args ...string) *login {
+	t.Helper()
+	p := start(t, command{path: gimme, args: args, env: env})
 	l := &login{process: p}
 	eventually(t, "gimme prints an address", func() bool {
 		select {

@@ -196,7 +196,27 @@ func (p *provider) idToken(t *testing.T, name string, changes map[string]any) st
 
 func signJWT(t *testing.T, key *rsa.PrivateKey, claims map[string]any) string {
 	t.Helper()
-	signed := segment(t, map[string]any{"alg": "RS256", "kid": keyID, "typ": "JWT"}) + "." + segment(t, claims)
+	return signHeader(t, key, map[string]any{"alg": "RS256", "kid": keyID, "typ": "JWT"}, claims)
+}
+
+func signHeader(t *testing.T, key *rsa.PrivateKey, header, claims map[string]any) string {
+	t.Helper()
+	data, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signSegments(t, key, segment(t, header), string(data))
+}
+
+// signText signs a payload as it is written.
+func signText(t *testing.T, key *rsa.PrivateKey, payload string) string {
+	t.Helper()
+	return signSegments(t, key, segment(t, map[string]any{"alg": "RS256", "kid": keyID, "typ": "JWT"}), payload)
+}
+
+func signSegments(t *testing.T, key *rsa.PrivateKey, header, payload string) string {
+	t.Helper()
+	signed := header + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
 	digest := sha256.Sum256([]byte(signed))
 	signature, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest[:])
 	if err != nil {

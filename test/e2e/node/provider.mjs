@@ -49,7 +49,7 @@ const provider = new Provider(issuer, {
   cookies: { keys: ['only for tests'] },
   clients: [{
     client_id: 'gimme',
-    application_type: 'native',
+    application_type: quirk.redirectURIs ? 'web' : 'native', // of a native one, no port counts
     token_endpoint_auth_method: quirk.clientSecret ? 'client_secret_post' : 'none',
     client_secret: quirk.clientSecret,
     redirect_uris: quirk.redirectURIs ?? ['http://127.0.0.1/callback'],
