@@ -132,7 +132,7 @@ func (v Var) check(f Format) error {
 		bad = "a carriage return" // the pipe makes line ends its own
 	case f == Dotenv && (strings.ContainsAny(v.Value, "'$") || strings.Contains(v.Value, `\\`) || strings.HasSuffix(v.Value, `\`)):
 		bad = "a quote, a dollar sign, or backslashes side by side or at the end"
-	case f == GitLab && (strings.Contains(v.Value, "$") || strings.TrimSpace(v.Value) != v.Value || v.Value == ""):
+	case f == GitLab && (strings.Contains(v.Value, "$") || strings.Trim(v.Value, " ") != v.Value || v.Value == ""):
 		bad = "a dollar sign, or blanks at an end, or is empty"
 	case (f == Dotenv || f == GitLab) && strings.ContainsFunc(v.Value, unicode.IsControl):
 		bad = "a line break or another control character"
