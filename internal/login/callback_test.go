@@ -3,11 +3,13 @@ package login_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -267,6 +269,80 @@ func TestDisturbancesAreReportedOnce(t *testing.T) {
 	}
 	if _, err := login.Run(t.Context(), o); err != nil || len(told) != 0 {
 		t.Errorf("%v; told %d times more", err, len(told))
+	}
+}
+
+func TestAThousandOtherPathsEndNothing(t *testing.T) {
+	during(t, func(v visit) {
+		query := strings.SplitN(v.callback, "?", 2)[1]
+		for n := range 1000 {
+			path := fmt.Sprintf("/%x/callback?%s", n, query)
+			switch n % 4 {
+			case 1:
+				path = fmt.Sprintf("/callback%x?error=access_denied", n)
+			case 2:
+				path = fmt.Sprintf("/done/%x", n)
+			case 3:
+				path = fmt.Sprintf("/?n=%d&%s", n, query)
+			}
+			if r := send(t, v.host, "GET "+path+" HTTP/1.1\r\nHost: "+v.host+"\r\n\r\n"); r.StatusCode != 404 {
+				t.Fatalf("%s: status %d", path, r.StatusCode)
+			}
+		}
+	})
+}
+
+// The seventeenth connection waits for one of the sixteen before it. With
+// localhost they come by two listeners.
+func TestSeventeenConnections(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "localhost"} {
+		i, b := logintest.NewIssuer(t), new(logintest.Browser)
+		o := options(t, i, func(ctx context.Context, address string) error {
+			r, err := url.Parse(redirect(t, address))
+			if err != nil {
+				return err
+			}
+			places := []string{"127.0.0.1:" + r.Port()}
+			if c, err := net.Dial("tcp", "[::1]:"+r.Port()); err == nil {
+				c.Close()
+				places = append(places, "[::1]:"+r.Port())
+			}
+			var held []net.Conn
+			for n := range 16 {
+				c, err := net.Dial("tcp", places[n%len(places)])
+				if err != nil {
+					return err
+				}
+				defer c.Close()
+				fmt.Fprintf(c, "GET /x HTTP/1.1\r\nHost: %s\r\n", r.Host) // and no end
+				held = append(held, c)
+			}
+			late, err := net.Dial("tcp", places[0])
+			if err != nil {
+				return err
+			}
+			defer late.Close()
+			fmt.Fprintf(late, "GET /x HTTP/1.1\r\nHost: %s\r\n\r\n", r.Host)
+			late.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+			if n, err := late.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s: the seventeenth was served: %v", host, err)
+			}
+			for n := range len(places) { // each listener may hold a free place of its own
+				held[n].Close()
+			}
+			late.SetReadDeadline(time.Now().Add(4 * time.Second))
+			if n, err := late.Read(make([]byte, 1)); n != 1 {
+				t.Errorf("%s: the seventeenth was not served in its turn: %v", host, err)
+			}
+			for _, c := range held {
+				c.Close()
+			}
+			return b.Open(ctx, address)
+		})
+		o.RedirectHost = host
+		if _, err := login.Run(t.Context(), o); err != nil || b.Status != 200 {
+			t.Errorf("%s: %v, page %d", host, err, b.Status)
+		}
 	}
 }
 

@@ -86,6 +86,9 @@ func TestDeviceLogin(t *testing.T) {
 		if last := notices[len(notices)-1]; last.Step != login.Answered || last.Left != 45*time.Second || waits < 12 || waits > 15 {
 			t.Errorf("%+v, waited %d times", last, waits)
 		}
+		if q := i.Asked()[0]; q.Get("code_challenge_method") != "S256" || len(q.Get("code_challenge")) != 43 || q.Get("scope") != "openid email offline_access" {
+			t.Errorf("asked %v", q)
+		}
 		for _, s := range i.Secrets() {
 			if strings.Contains(fmt.Sprintf("%+v%+v", notices, result), s) {
 				t.Errorf("a notice or the result shows %s", s)
@@ -118,7 +121,7 @@ func TestDevicePolling(t *testing.T) {
 		{"not OAuth", []http.HandlerFunc{logintest.Status(404)}, 5, 0, 5 * time.Second, 1, "status 404"},
 		{"nobody decides", slices.Repeat([]http.HandlerFunc{pending}, 10), 5, 28, 28 * time.Second, 5, login.ErrTimeout.Error()},
 		{"out of reach until it expires", slices.Repeat([]http.HandlerFunc{logintest.Cut}, 10), 5, 28, 28 * time.Second, 2, login.ErrTimeout.Error()},
-		{"given up before it expires", slices.Repeat([]http.HandlerFunc{pending}, 100), 50, 900, login.DefaultTimeout, 5, login.ErrTimeout.Error()},
+		{"given up before it expires", slices.Repeat([]http.HandlerFunc{pending}, 100), 70, 900, login.DefaultTimeout, 4, login.ErrTimeout.Error()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			onDevice(t, func(i *logintest.Issuer, o *login.Options) {

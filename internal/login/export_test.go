@@ -19,4 +19,3 @@ func Commands(getenv func(string) string, system string, wsl bool, url string) [
 }
 
 func Holder(proc fs.FS, port int) string { return holder(proc, port) }
-

@@ -79,15 +79,17 @@ func (o Options) post(ctx context.Context, endpoint string, form url.Values, res
 
 func judge(endpoint string, answer *http.Response, result any) error {
 	other := &statusError{endpoint, answer.StatusCode}
+	good := answer.StatusCode == http.StatusOK || answer.StatusCode == http.StatusNoContent && result == nil
 	if answer.StatusCode >= 500 || answer.StatusCode == http.StatusTooManyRequests {
 		return other
 	}
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	if isJSON := kind == "application/json" || strings.HasSuffix(kind, "+json"); !isJSON {
-		if answer.StatusCode == http.StatusOK && result != nil {
-			return fmt.Errorf("%q answers with %q and not with JSON", endpoint, clean(kind))
-		} else if answer.StatusCode != http.StatusOK {
+		switch {
+		case !good:
 			return other
+		case result != nil:
+			return fmt.Errorf("%q answers with %q and not with JSON", endpoint, clean(kind))
 		}
 		return nil
 	}
@@ -104,7 +106,7 @@ func judge(endpoint string, answer *http.Response, result any) error {
 		return fmt.Errorf("read the answer of %q: it is larger than %d bytes", endpoint, maxAnswer)
 	case bad == nil && refusal.Error != "":
 		return &Refusal{Code: clean(refusal.Error), Description: clean(refusal.Description)}
-	case answer.StatusCode != http.StatusOK:
+	case !good:
 		return other
 	case result == nil:
 		return nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,8 +168,12 @@ func TestNobodyComes(t *testing.T) {
 	i := logintest.NewIssuer(t)
 	var address string
 	o := options(t, i, nil)
-	o.Timeout = 150 * time.Millisecond
+	o.Timeout = 2200 * time.Millisecond
+	var waits []time.Duration
 	o.Notify = func(n login.Notice) {
+		if n.Step == login.Waiting {
+			waits = append(waits, n.Left.Round(500*time.Millisecond))
+		}
 		if n.Step == login.Started {
 			address = redirect(t, n.URL)
 			if n.Browser || n.Left <= 0 || n.Left > o.Timeout {
@@ -179,6 +184,9 @@ func TestNobodyComes(t *testing.T) {
 	before := runtime.NumGoroutine()
 	if _, err := login.Run(t.Context(), o); !errors.Is(err, login.ErrTimeout) {
 		t.Errorf("error %v", err)
+	}
+	if !slices.Equal(waits, []time.Duration{time.Second, 0}) {
+		t.Errorf("it counted down %v", waits)
 	}
 	closed(t, address)
 	settle(t, before)

@@ -157,7 +157,9 @@ func TestAnyClientIsHeldBack(t *testing.T) {
 	stolen := 0
 	evil := func(w http.ResponseWriter, r *http.Request) { stolen++ }
 	for name, answer := range map[string]http.HandlerFunc{
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/evil", http.StatusTemporaryRedirect) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/evil", http.StatusTemporaryRedirect)
+		},
 		"2 MiB": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprintf(w, `{"x":%q}`, strings.Repeat("x", 2<<20))
