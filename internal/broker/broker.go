@@ -1,41 +1,79 @@
-// Package broker is the client's spine: from where a person wants to go to
-// credentials for S3. It finds out where to log in, has the person log in,
-// chooses the role and exchanges the ID token at an STS, which is the sidecar's
-// or AWS's own: both speak the same call.
+// Package broker is the client's spine: from where somebody wants to go to
+// credentials for S3. It looks into the store, refreshes or has a person log
+// in, chooses the role and exchanges the ID token at an STS, which is the
+// sidecar's or AWS's own: both speak the same call. A workload brings an ID
+// token of its own, and nobody logs in.
 //
-// It prints nothing and writes no file.
+// However many processes ask at once, one of them goes this way and the others
+// read what it found: the kernel's locks see to that, and they let go when a
+// process dies. The package prints nothing; it writes into the store alone.
 package broker
 
 import (
-	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
-	"github.com/gimme-broker/gimme/internal/discovery"
-	"github.com/gimme-broker/gimme/internal/idtoken"
 	"github.com/gimme-broker/gimme/internal/login"
 	"github.com/gimme-broker/gimme/internal/secret"
+	"github.com/gimme-broker/gimme/internal/store"
+	"github.com/gimme-broker/gimme/internal/workload"
 )
 
 // DefaultRegion is used where neither the person nor the sidecar names one.
 const DefaultRegion = "us-east-1"
 
-// A Broker gets credentials. HTTP is required; it must not follow redirects, as
-// idtoken.NewClient does not, for ID tokens are sent with it.
+// A Broker gets credentials. HTTP and Store are required; HTTP must not follow
+// redirects, as idtoken.NewClient does not, for ID tokens are sent with it.
 type Broker struct {
-	HTTP        *http.Client
-	OpenBrowser func(ctx context.Context, url string) error // see login.Options
-	Notify      func(login.Notice)                          // see login.Options
-	Timeout     time.Duration                               // of the login; 0: login.DefaultTimeout
+	HTTP   *http.Client
+	Store  *store.Store
+	Getenv func(string) string // nil: an empty environment
+
+	// Ask says how a person is asked to log in. Nil: nobody may be asked.
+	Ask *Ask
+
+	// Choose lets a person choose among roles, which are ARNs, and returns one
+	// of them. Nil: several roles are an error that lists them.
+	Choose func(ctx context.Context, roles []string) (string, error)
+
+	// Notify is told what happens without anybody being asked. May be nil.
+	Notify func(Notice)
+}
+
+// An Ask is how a person is asked to log in. See login.Options for the fields
+// that are not explained here.
+type Ask struct {
+	Flow        login.Flow
+	OpenBrowser func(ctx context.Context, url string) error
+	Notify      func(login.Notice)
+	Lines       func(ctx context.Context) (string, error)
+	Timeout     time.Duration
+
+	Fresh   bool // a wholly new login, whatever is kept
+	Patient bool // respects the pause after a login that failed; for where nobody called for this login by name
+}
+
+// A Step is what a notice is about.
+type Step int
+
+const (
+	WaitingForOther Step = iota // another gimme is at it; its result will do
+	Refreshed                   // a new ID token came without asking anybody
+	Remembered                  // the refresh token rests at Rest.Place, said once
+	KeptOld                     // nothing newer could be had (Err): the credentials at hand are given
+	NotKept                     // something could not be written down (Err); the credentials are good
+)
+
+// A Notice tells what goes on.
+type Notice struct {
+	Step Step
+	Rest store.Rest
+	Err  error
 }
 
 // A Request says what credentials are for: a sidecar's Address, or an Issuer,
-// ClientID and Role at an STS.
+// ClientID and Role at an STS. A workload without a sidecar needs no ClientID.
 type Request struct {
 	Address string
 
@@ -45,22 +83,21 @@ type Request struct {
 
 	Role     string        // ARN; with a sidecar also its last part, or empty for the only one
 	Region   string        // empty: the sidecar's, or DefaultRegion
-	Scopes   []string      // empty: the sidecar's alone, or openid, email and profile
+	Scopes   []string      // besides the sidecar's and the preset's
 	Duration time.Duration // 0: as the STS has it
-}
 
-// Credentials are for S3, until they expire.
-type Credentials struct {
-	AccessKeyID     string
-	SecretAccessKey secret.Text
-	SessionToken    secret.Text
-	Expires         time.Time
+	// How people log in; what is empty, the sidecar or the preset says.
+	IDP          string // a preset's name; empty: by the issuer's form
+	RedirectHost string
+	Ports        []int
+	ClientSecret secret.Text
+	Parameters   map[string]string
+	LoginHint    string
+	Remember     bool // keep a refresh token
 
-	Role     string // ARN
-	Region   string
-	Endpoint string // the sidecar's address; empty: S3 itself
-
-	Issuer, Subject, Email string // who logged in; Email may be empty
+	// Workload is where a program's ID token comes from. Its Identity "person"
+	// means none; empty: a workload inside a CI job, else a person.
+	Workload workload.Options
 }
 
 // An Error is what went wrong, with what a person can do about it.
@@ -68,6 +105,10 @@ type Error struct {
 	Kind Kind
 	Err  error
 	Hint string // may be empty
+
+	// Until is set with LoginNeeded where a login was not finished lately:
+	// nobody is asked before then who did not call for it by name.
+	Until time.Time
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
@@ -82,111 +123,15 @@ const (
 	LoginNeeded             // a person has to log in, and did not
 )
 
-// Credentials gets credentials for r. Errors are *Error, or ctx's own.
-func (b *Broker) Credentials(ctx context.Context, r Request) (*Credentials, error) {
-	t, err := b.aim(ctx, r)
-	if err != nil {
-		return nil, err
+func (b *Broker) notify(n Notice) {
+	if b.Notify != nil {
+		b.Notify(n)
 	}
-	who, err := b.logIn(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	role, err := b.role(ctx, t, who)
-	if err != nil {
-		return nil, err
-	}
-	return b.exchange(ctx, t, who, role)
 }
 
-// A target is a request with all that was found out about it.
-type target struct {
-	Request
-	sts string // empty: AWS's own
-}
-
-// aim finds out where to log in and where to exchange.
-func (b *Broker) aim(ctx context.Context, r Request) (target, error) {
-	t := target{Request: r, sts: r.STSEndpoint}
-	if r.Address != "" {
-		d, err := discovery.Fetch(ctx, b.HTTP, r.Address)
-		if err != nil {
-			return target{}, orInterrupted(ctx, sidecarError(err))
-		}
-		t.Issuer, t.ClientID, t.sts = d.Issuer, d.ClientID, strings.TrimSuffix(r.Address, "/")
-		t.Scopes = slices.Concat(r.Scopes, d.Scopes)
-		t.Region = cmp.Or(r.Region, d.Region)
-	} else if r.Issuer == "" || r.ClientID == "" || r.Role == "" {
-		return target{}, &Error{Kind: Wrong, Err: errors.New("neither a sidecar's address nor an issuer, client id and role is given")}
+func (b *Broker) getenv(name string) string {
+	if b.Getenv == nil {
+		return ""
 	}
-	if len(t.Scopes) == 0 {
-		t.Scopes = []string{"openid", "email", "profile"}
-	}
-	slices.Sort(t.Scopes)
-	t.Scopes = slices.Compact(t.Scopes)
-	t.Region = cmp.Or(t.Region, DefaultRegion)
-	return t, nil
-}
-
-// sidecarError puts what could not be asked of a sidecar into our form.
-func sidecarError(err error) *Error {
-	if e, ok := errors.AsType[*discovery.Error](err); ok {
-		return &Error{Err: fmt.Errorf("the sidecar at %s: %s", e.Address, e.Reason), Hint: e.Remedy}
-	}
-	return &Error{Err: err}
-}
-
-// logIn has the person log in.
-func (b *Broker) logIn(ctx context.Context, t target) (*login.Result, error) {
-	provider, err := idtoken.Discover(ctx, b.HTTP, t.Issuer)
-	if err != nil {
-		return nil, orInterrupted(ctx, loginError(t, err))
-	}
-	who, err := login.Run(ctx, login.Options{
-		Provider: provider, ClientID: t.ClientID, Scopes: t.Scopes,
-		HTTP: b.HTTP, OpenBrowser: b.OpenBrowser, Notify: b.Notify, Timeout: b.Timeout,
-	})
-	if err != nil {
-		return nil, orInterrupted(ctx, loginError(t, err))
-	}
-	return who, nil
-}
-
-// Answers of a provider after which the same person may well log in.
-var retryable = []string{"access_denied", "login_required", "consent_required", "interaction_required", "account_selection_required"}
-
-func loginError(t target, err error) *Error {
-	e := &Error{Err: fmt.Errorf("log in at %s: %w", t.Issuer, err)}
-	if errors.Is(err, login.ErrTimeout) {
-		e.Kind, e.Hint = LoginNeeded, "run it again; --timeout gives more time, --no-browser prints the address to open"
-		return e
-	}
-	if refusal, ok := errors.AsType[*login.Refusal](err); ok {
-		e.Hint = "the provider's log says more; its administrator may have to admit you or the client " + t.ClientID
-		if slices.Contains(retryable, refusal.Code) {
-			e.Kind = LoginNeeded
-		}
-		return e
-	}
-	if fault, ok := errors.AsType[*idtoken.Error](err); ok {
-		e.Hint = tokenHints[fault.Code]
-	}
-	return e
-}
-
-var tokenHints = map[idtoken.Code]string{
-	idtoken.Communication: "is the issuer right, to the last slash, and can this machine reach it?",
-	idtoken.Issuer:        "the issuer must be written exactly as the provider writes it, to the last slash",
-	idtoken.Audience:      "the provider issued the token for another client; is the client id right?",
-	idtoken.Expired:       "is the clock of this machine right?",
-	idtoken.NotYet:        "is the clock of this machine right?",
-	idtoken.Overage:       "the provider's administrator can limit the groups claim to the groups of this application",
-}
-
-// orInterrupted prefers the reason that the person stopped it.
-func orInterrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
+	return b.Getenv(name)
 }

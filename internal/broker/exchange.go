@@ -1,12 +1,10 @@
 package broker
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -15,24 +13,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 
-	"github.com/gimme-broker/gimme/internal/idtoken"
-	"github.com/gimme-broker/gimme/internal/login"
 	"github.com/gimme-broker/gimme/internal/secret"
+	"github.com/gimme-broker/gimme/internal/store"
 )
 
 // exchange gives the ID token to the STS and gets credentials for role.
-func (b *Broker) exchange(ctx context.Context, t target, who *login.Result, role string) (*Credentials, error) {
+func (b *Broker) exchange(ctx context.Context, t target, who *identity, role string) (*store.Credentials, error) {
 	in := &sts.AssumeRoleWithWebIdentityInput{
 		RoleArn:          new(role),
-		RoleSessionName:  new(sessionName(who.Token)),
-		WebIdentityToken: new(who.IDToken.Reveal()),
+		RoleSessionName:  new(sessionName(who.person())),
+		WebIdentityToken: new(who.token.Reveal()),
 	}
 	if t.Duration > 0 {
 		in.DurationSeconds = new(int32(t.Duration / time.Second))
 	}
+	issued := time.Now()
 	out, err := b.sts(t).AssumeRoleWithWebIdentity(ctx, in)
 	if err != nil {
-		return nil, orInterrupted(ctx, exchangeError(t, who.Token, role, err))
+		return nil, orInterrupted(ctx, exchangeError(t, who, role, err))
 	}
 	c := out.Credentials
 	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "" || c.Expiration == nil {
@@ -44,22 +42,27 @@ func (b *Broker) exchange(ctx context.Context, t target, who *login.Result, role
 			Hint: "is the clock of this machine right?",
 		}
 	}
-	return &Credentials{
+	return &store.Credentials{
 		AccessKeyID:     *c.AccessKeyId,
 		SecretAccessKey: secret.New(*c.SecretAccessKey),
 		SessionToken:    secret.New(*c.SessionToken),
+		Issued:          issued,
 		Expires:         *c.Expiration,
 		Role:            role,
 		Region:          t.Region,
 		Endpoint:        strings.TrimSuffix(t.Address, "/"),
-		Issuer:          who.Token.Issuer,
-		Subject:         who.Token.Subject,
-		Email:           who.Token.Email,
+		Issuer:          who.issuer,
+		Subject:         who.subject,
+		Email:           who.email,
+		Login:           who.login,
+		Source:          who.source,
 	}, nil
 }
 
 // sts makes the client. Nothing is read from the environment or from AWS's
 // files: the profile that is to be written must not decide how it is gotten.
+// What can pass is tried again, with jitter: throttling, 5xx, a connection that
+// broke, and keys of the provider that the STS could not read. A refusal is not.
 func (b *Broker) sts(t target) *sts.Client {
 	o := sts.Options{
 		Region:      t.Region,
@@ -85,14 +88,13 @@ func (t target) stsName() string {
 	return "AWS STS in " + t.Region
 }
 
-// exchangeError says what the STS answered. It decodes nothing that is secret:
-// issuer, subject and client id are what trust policies name.
-func exchangeError(t target, who *idtoken.Token, role string, err error) *Error {
+// exchangeError says what the STS answered.
+func exchangeError(t target, who *identity, role string, err error) *Error {
 	if e, ok := errors.AsType[smithy.APIError](err); ok {
-		return &Error{
-			Err:  fmt.Errorf("%s gives %s no credentials for %s: %s: %s", t.stsName(), person(who), role, e.ErrorCode(), cmp.Or(e.ErrorMessage(), "no reason given")),
-			Hint: exchangeHint(t, who, e.ErrorCode()),
-		}
+		return explain(denial{
+			target: t, who: who, role: role, now: time.Now(),
+			code: strings.TrimSuffix(e.ErrorCode(), "Exception"), said: e.ErrorCode(), message: e.ErrorMessage(), theirs: answeredAt(err),
+		})
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err // its URL is the endpoint, which is named already
@@ -100,30 +102,21 @@ func exchangeError(t target, who *idtoken.Token, role string, err error) *Error 
 	return &Error{Err: fmt.Errorf("reach %s: %w", t.stsName(), err), Hint: "can this machine reach it? A company's certificate authority is named with AWS_CA_BUNDLE"}
 }
 
-func exchangeHint(t target, who *idtoken.Token, code string) string {
-	switch {
-	case code == "IDPCommunicationError":
-		return "the STS could not read the keys of " + t.Issuer + "; try again"
-	case code == "ExpiredTokenException":
-		return "run it again; if it stays, is the clock of this machine right?"
-	case t.Address != "" && code == "AccessDenied":
-		return "ask who runs the sidecar for the role, or choose another with --role"
-	case t.Address != "":
-		return "tell who runs the sidecar"
-	case code == "AccessDenied" || code == "InvalidIdentityToken":
-		return fmt.Sprintf("the role's trust policy must admit issuer %s, audience %s and subject %s", who.Issuer, who.ClientID, who.Subject)
+// sessionName names somebody in STS's grammar, [\w+=,.@-]{2,64}.
+func sessionName(who string) string {
+	var b strings.Builder
+	foreign := false // the last character was not of the grammar
+	for _, r := range who {
+		ok := r < 0x80 && (r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("_+=,.@-", r))
+		switch {
+		case ok:
+			b.WriteRune(r)
+		case !foreign:
+			b.WriteByte('-')
+		}
+		foreign = !ok
 	}
-	return ""
-}
-
-// person is how messages name who logged in.
-func person(t *idtoken.Token) string { return cmp.Or(t.Email, t.Subject) }
-
-var notInSessionNames = regexp.MustCompile(`[^A-Za-z0-9_+=,.@-]+`)
-
-// sessionName names the person in STS's grammar, [\w+=,.@-]{2,64}.
-func sessionName(t *idtoken.Token) string {
-	name := notInSessionNames.ReplaceAllString(person(t), "-")
+	name := b.String()
 	if len(name) < 2 {
 		name = "gimme-" + name
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/gimme-broker/gimme/internal/broker"
 	"github.com/gimme-broker/gimme/internal/config"
 	"github.com/gimme-broker/gimme/internal/login"
+	"github.com/gimme-broker/gimme/internal/store"
 )
 
 func (a App) s3() *cobra.Command {
@@ -62,9 +63,13 @@ func (a App) runS3(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
-	b := broker.Broker{HTTP: client, Timeout: p.timeout, Notify: a.notify}
+	folder, err := store.Path(a.Getenv)
+	if err != nil {
+		return &failure{exitFailed, err, ""}
+	}
+	b := broker.Broker{HTTP: client, Store: store.Open(folder, store.Options{}), Getenv: a.Getenv, Ask: &broker.Ask{Timeout: p.timeout, Notify: a.notify}}
 	if !p.noBrowser {
-		b.OpenBrowser = a.OpenBrowser
+		b.Ask.OpenBrowser = a.OpenBrowser
 	}
 	got, err := b.Credentials(ctx, p.request())
 	if err != nil {
@@ -194,7 +199,7 @@ func (a App) noBrowser(flags *pflag.FlagSet) (bool, error) {
 }
 
 // tell says what was done.
-func (a App) tell(p *plan, got *broker.Credentials, saved bool) {
+func (a App) tell(p *plan, got *store.Credentials, saved bool) {
 	who := got.Subject
 	if got.Email != "" {
 		who = got.Email
