@@ -236,6 +236,26 @@ func TestGroupsClaim(t *testing.T) {
 	}
 }
 
+// Whoever ignores the groups sees none, and everything else is judged all the
+// same.
+func TestGroupsThatAreIgnored(t *testing.T) {
+	e := expect()
+	e.IgnoreGroups, e.ClaimGroups = true, []string{"repository"}
+	for name, c := range map[string]object{
+		"there":     claims(),
+		"left out":  both(change("groups", nil), "hasgroups", true),
+		"elsewhere": change("_claim_names", object{"groups": "src1"}),
+		"a text":    change("groups", "admin"),
+	} {
+		got, _, err := verify(t, c, e)
+		if err != nil || got.Groups != nil {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
+	}
+	got, raw, err := verify(t, both(change("hasgroups", true), "nonce", "x"), e)
+	refused(t, got, err, idtoken.Nonce, raw)
+}
+
 func TestHashes(t *testing.T) {
 	const code, access = "SplxlOBeZQQYbYS6WxSbIA", "SlAV32hkKG"
 	half := func(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2]) }

@@ -45,6 +45,21 @@ func TestDiscover(t *testing.T) {
 	}
 }
 
+func TestWhatAProviderSupports(t *testing.T) {
+	for name, row := range map[string]struct{ scopes, grants, wantScopes, wantGrants any }{
+		"both":      {[]string{"openid", "email"}, []string{"refresh_token"}, []string{"openid", "email"}, []string{"refresh_token"}},
+		"neither":   {nil, nil, []string(nil), []string(nil)},
+		"malformed": {"openid", []any{"a", 1}, []string(nil), []string(nil)},
+	} {
+		fake := newProvider()
+		fake.metadata = with(with(fake.metadata, "scopes_supported", row.scopes), "grant_types_supported", row.grants)
+		m := fake.discover(t).Metadata()
+		if diff := cmp.Diff([]any{row.wantScopes, row.wantGrants}, []any{m.ScopesSupported, m.GrantTypesSupported}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestMetadataIsRefused(t *testing.T) {
 	for name, row := range map[string]struct {
 		change object
