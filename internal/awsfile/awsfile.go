@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -92,13 +91,14 @@ func Locate(getenv func(string) string) (Files, error) {
 	return Files{credentials, config}, err
 }
 
-var profileName = regexp.MustCompile(`^[A-Za-z0-9_.@-]{1,128}$`)
-
 // CheckName refuses profile names that not every reader finds again: only
 // letters, digits and _.@- may stand in one.
 func CheckName(name string) error {
-	if !profileName.MatchString(name) {
+	if name == "" || len(name) > 128 || strings.ContainsFunc(name, func(r rune) bool { return !letterOrDigit(r) && !strings.ContainsRune("_.@-", r) }) {
 		return fmt.Errorf("profile name %q: 1 to 128 letters, digits and any of _.@- are wanted", name)
+	}
+	if name == "DEFAULT" {
+		return fmt.Errorf("profile name %q: some SDKs take it for values of every profile; default is the one that they use by themselves", name)
 	}
 	return nil
 }
@@ -130,61 +130,111 @@ func (f Files) Write(ctx context.Context, p Profile) (notices []string, err erro
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range edits {
-		if err := e.check(); err != nil {
-			return nil, err
-		}
-	}
-	for _, e := range edits {
-		notice, err := e.write(ctx)
-		if err != nil {
-			return notices, err
-		}
-		if notice != "" {
-			notices = append(notices, notice)
-		}
-	}
-	return notices, nil
+	return write(ctx, edits)
 }
 
-// edits says what p means in each of the files.
+// Remove takes out what gimme wrote for the profile: keys with an expiry beside
+// them, its credential_process, the services section and what selects it, and
+// its sections that are empty then. Everything else stays; a value of the
+// owner's that gimme had replaced is not put back. Where gimme wrote nothing,
+// no file changes. It returns sentences about what a person should know.
+func (f Files) Remove(ctx context.Context, name string) (notices []string, err error) {
+	edits, err := f.removal(name)
+	if err != nil {
+		return nil, err
+	}
+	return write(ctx, edits)
+}
+
+// Diff says what Write would change in both files, as a unified diff in which
+// every secret value is [secret]. It is empty when nothing would change.
+func (f Files) Diff(p Profile) (string, error) {
+	edits, err := f.edits(p)
+	if err != nil {
+		return "", err
+	}
+	return differences(edits)
+}
+
+// DiffRemove says in the same way what Remove would change.
+func (f Files) DiffRemove(name string) (string, error) {
+	edits, err := f.removal(name)
+	if err != nil {
+		return "", err
+	}
+	return differences(edits)
+}
+
+// edits says what p means in each of the files. Where keys take the place of a
+// process, the process goes last, so that the profile works at every moment.
 func (f Files) edits(p Profile) ([]*fileEdit, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	config, err := durable.Resolve(f.Config)
-	if err != nil {
-		return nil, err
-	}
-	credentials, err := durable.Resolve(f.Credentials)
+	f, err := f.resolved()
 	if err != nil {
 		return nil, err
 	}
 	return []*fileEdit{
-		{path: config, nested: true, change: p.configuration},
-		{path: credentials, change: p.credentials},
+		{path: f.Config, change: p.configuration},
+		{path: f.Credentials, change: p.credentials},
+		{path: f.Config, change: p.settle},
 	}, nil
 }
 
-// Values come from a server, and are not trusted to be free of line breaks,
-// comments and quotes.
-var (
-	regionForm = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
-	valueForm  = regexp.MustCompile("^[!$-&(-:<-_a-~]+$") // printable, no blank, none of "#';`
-)
+// removal says what is to be taken out. Keys go first: those of the sidecar
+// never stand there without its endpoint.
+func (f Files) removal(name string) ([]*fileEdit, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	f, err := f.resolved()
+	if err != nil {
+		return nil, err
+	}
+	r := &removal{name: name}
+	return []*fileEdit{{path: f.Credentials, change: r.credentials}, {path: f.Config, change: r.configuration}}, nil
+}
 
+// resolved follows symbolic links.
+func (f Files) resolved() (Files, error) {
+	config, err := durable.Resolve(f.Config)
+	if err != nil {
+		return Files{}, err
+	}
+	credentials, err := durable.Resolve(f.Credentials)
+	return Files{Credentials: credentials, Config: config}, err
+}
+
+// check finds what is wrong with the profile itself. Values come from a server,
+// and are not trusted to be free of line breaks, comments and quotes.
 func (p Profile) check() error {
 	if err := CheckName(p.Name); err != nil {
 		return err
 	}
-	if !regionForm.MatchString(p.Region) {
+	if p.Region == "" || len(p.Region) > 64 || strings.ContainsFunc(p.Region, func(r rune) bool { return (!letterOrDigit(r) || 'A' <= r && r <= 'Z') && r != '-' }) {
 		return fmt.Errorf("region %q: letters, digits and - are wanted", p.Region)
 	}
-	if p.Endpoint != "" && !valueForm.MatchString(p.Endpoint) {
+	if p.Endpoint != "" && !plainValue(p.Endpoint) {
 		return fmt.Errorf("endpoint %q cannot stand in a profile", p.Endpoint)
 	}
-	if !valueForm.MatchString(p.AccessKeyID) || !valueForm.MatchString(p.SecretAccessKey.Reveal()) || !valueForm.MatchString(p.SessionToken.Reveal()) {
+	if p.Process != nil {
+		if err := CheckProcess(p.Process); err != nil {
+			return err
+		}
+		if p.Process[3] != p.Name {
+			return fmt.Errorf("credential process of profile %q is for profile %q", p.Name, p.Process[3])
+		}
+		return nil
+	}
+	if !plainValue(p.AccessKeyID) || !plainValue(p.SecretAccessKey.Reveal()) || !plainValue(p.SessionToken.Reveal()) {
 		return errors.New("the credentials are empty or hold characters that cannot stand in a profile")
 	}
 	return nil
+}
+
+// plainValue says that every reader finds s as it is: printable, not empty,
+// without blanks, comments and quotes.
+func plainValue(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"#';`", r) })
 }

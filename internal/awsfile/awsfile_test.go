@@ -95,8 +95,8 @@ func TestWrite(t *testing.T) {
 			name:        "others stay",
 			credentials: "# mine\n\n\n[work]  # c\naws_access_key_id=AKIA1\n\taws_secret_access_key : x;y\n\n[zzz]\na = b",
 			config:      "[default]\ns3 =\n    max_concurrent_requests = 20\n  # nested\nregion=us-east-2\n; end",
-			wantCreds:   "# mine\n\n\n[work]  # c\naws_access_key_id=AKIA1\n\taws_secret_access_key : x;y\n\n[zzz]\na = b\n\n[sidecar]\n" + ourKeys,
-			wantConfig:  "[default]\ns3 =\n    max_concurrent_requests = 20\n  # nested\nregion=us-east-2\n; end\n\n" + ourConfig,
+			wantCreds:   "# mine\n\n\n[work]  # c\naws_access_key_id=AKIA1\n\taws_secret_access_key : x;y\n\n[zzz]\na = b\n[sidecar]\n" + ourKeys,
+			wantConfig:  "[default]\ns3 =\n    max_concurrent_requests = 20\n  # nested\nregion=us-east-2\n; end\n" + ourConfig,
 		},
 		{
 			name:        "in the middle, with keys of the owner",
@@ -114,7 +114,7 @@ func TestWrite(t *testing.T) {
 		{
 			name: "direct, after a sidecar", endpoint: "-",
 			credentials: "[sidecar]\n" + ourKeys, config: "# top\n" + ourConfig + "\n# about z\n[profile z]\na = 1\n",
-			wantCreds: "[sidecar]\n" + ourKeys, wantConfig: "# top\n[profile sidecar]\nregion = eu-west-1\n\n\n# about z\n[profile z]\na = 1\n",
+			wantCreds: "[sidecar]\n" + ourKeys, wantConfig: "# top\n[profile sidecar]\nregion = eu-west-1\n\n# about z\n[profile z]\na = 1\n",
 		},
 		{
 			name: "direct keeps what is the owner's", endpoint: "-",

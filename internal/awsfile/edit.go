@@ -106,10 +106,13 @@ func (d *document) splice(cuts []cut) {
 // replaced says how key k becomes x.
 func (d *document) replaced(k *key, x setting) ([]cut, error) {
 	if x.sub == "" || k.value != "" || len(k.more) == 0 {
-		return []cut{{k.start, k.end, x.text(k.indent, d.eol)}}, nil
+		cuts := []cut{{k.start, k.head, x.text(k.indent, d.eol)}}
+		for _, m := range k.more {
+			cuts = append(cuts, cut{m.start, m.end, ""})
+		}
+		return cuts, nil
 	}
-	head := k.start + bytes.IndexByte(d.data[k.start:], '\n') + 1
-	first := cut{k.start, head, k.indent + x.key + " =" + d.eol}
+	first := cut{k.start, k.head, k.indent + x.key + " =" + d.eol}
 	line := func(indent string) string { return indent + x.sub + " = " + x.value + d.eol }
 	var found *more
 	for i, m := range k.more {
@@ -127,50 +130,100 @@ func (d *document) replaced(k *key, x setting) ([]cut, error) {
 	return []cut{first, {found.start, found.end, line(found.indent)}}, nil
 }
 
-// dropped says how x is taken out.
+// dropped says how x is taken out. Comments and empty lines within a value stay.
 func (d *document) dropped(s *section, x setting) []cut {
 	k := s.key(x.key)
 	if k == nil {
 		return nil
 	}
-	if x.sub == "" {
-		return []cut{{k.start, k.end, ""}}
-	}
+	head := cut{k.start, k.head, ""}
 	var cuts []cut
 	for _, m := range k.more {
-		if m.name == x.sub {
+		if x.sub == "" || m.name == x.sub {
 			cuts = append(cuts, cut{m.start, m.end, ""})
 		}
 	}
-	if len(cuts) == len(k.more) && k.value == "" {
-		return []cut{{k.start, k.end, ""}}
+	switch {
+	case x.sub == "", len(cuts) > 0 && len(cuts) == len(k.more) && k.value == "":
+		return append(cuts, head)
 	}
 	return cuts
 }
 
-// add puts a new section at the end, after an empty line.
+// take drops what e says from s, which may be nil, and the section too when
+// nothing of anybody's is left in it.
+func (d *document) take(s *section, name string, e edit) error {
+	if s == nil {
+		return nil
+	}
+	var names []string
+	kept := false
+	for _, k := range s.keys {
+		gone := slices.ContainsFunc(e.drop, func(x setting) bool {
+			return x.key == k.name && (x.sub == "" || k.value == "" && !slices.ContainsFunc(k.more, func(m more) bool { return m.name != x.sub }))
+		})
+		kept = kept || !gone
+		names = append(names, k.name)
+	}
+	if kept || len(s.keys) == 0 || !d.quiet(s, names...) {
+		return d.set(s, name, e)
+	}
+	d.remove(s)
+	again, err := scan(d.file, d.data)
+	if err != nil {
+		return fmt.Errorf("the edited file would not be readable: %w", err)
+	}
+	d.sections = again.sections
+	return nil
+}
+
+// quiet says whether nothing but a plain header and keys of these names stands
+// in s up to its last key: no comments.
+func (d *document) quiet(s *section, names ...string) bool {
+	rest := strings.TrimSpace(string(d.data[s.start:s.body])) == "["+s.name+"]"
+	at := s.body
+	for _, k := range s.keys {
+		blank := strings.TrimSpace(string(d.data[at:k.start])) == ""
+		rest = rest && blank && slices.Contains(names, k.name)
+		at = k.head
+		for _, m := range k.more {
+			rest = rest && strings.TrimSpace(string(d.data[at:m.start])) == ""
+			at = m.end
+		}
+	}
+	return rest
+}
+
+// add puts a new section at the end, after one line end. Where the file ended
+// with a line end that is an empty line, and remove can always take it back.
 func (d *document) add(name string, settings []setting) {
 	var b strings.Builder
-	if n := len(d.data); n > 0 && !bytes.HasSuffix(d.data, []byte(d.eol+d.eol)) {
+	if len(d.data) > 0 {
 		b.WriteString(d.eol)
 	}
 	b.WriteString("[" + name + "]" + d.eol)
 	for _, x := range settings {
 		b.WriteString(x.text("", d.eol))
 	}
-	d.splice([]cut{{len(d.data), len(d.data), b.String()}})
+	d.data = append(bytes.Clone(d.data), b.String()...)
 }
 
-// remove takes a section out, but leaves the comments behind its last key,
-// which may be about what follows.
+// remove takes a section out, and the line end that add put before it, but
+// leaves the comments behind its last key, which may be about what follows.
 func (d *document) remove(s *section) {
-	d.splice([]cut{{s.start, s.tail(), ""}})
+	start, end := s.start, s.tail()
+	before := d.data[:start]
+	bare, one := bytes.CutSuffix(before, []byte(d.eol))
+	if one && (len(bare) == 0 || bytes.HasSuffix(bare, []byte("\n")) || end == len(d.data)) {
+		start = len(bare)
+	}
+	d.splice([]cut{{start, end, ""}})
 }
 
 // reread makes sure of the edit: the file scans as before, and another parser
 // finds in the section exactly what was set.
 func (d *document) reread(name string, was *section, e edit) error {
-	again, err := scan(d.file, d.data, d.nested)
+	again, err := scan(d.file, d.data)
 	if err != nil {
 		return fmt.Errorf("the edited file would not be readable: %w", err)
 	}

@@ -1,7 +1,6 @@
 package awsfile
 
 import (
-	"context"
 	"time"
 )
 
@@ -28,20 +27,82 @@ type Found struct {
 
 // Find says what stands under the profile's name. Missing files are empty ones;
 // a file that SDKs could not read is a *Fault.
-func (f Files) Find(name string) (Found, error) { panic("not yet") }
-
-// Diff says what Write would change in both files, as a unified diff in which
-// every secret value is [secret]. It is empty when nothing would change.
-func (f Files) Diff(p Profile) (string, error) { panic("not yet") }
-
-// DiffRemove says in the same way what Remove would change.
-func (f Files) DiffRemove(name string) (string, error) { panic("not yet") }
-
-// Remove takes out what gimme wrote for the profile, and leaves everything else.
-func (f Files) Remove(ctx context.Context, name string) (notices []string, err error) {
-	panic("not yet")
+func (f Files) Find(name string) (Found, error) {
+	var found Found
+	if err := CheckName(name); err != nil {
+		return found, err
+	}
+	f, err := f.resolved()
+	if err != nil {
+		return found, err
+	}
+	credentials, err := (&fileEdit{path: f.Credentials}).scan()
+	if err != nil {
+		return found, err
+	}
+	config, err := (&fileEdit{path: f.Config}).scan()
+	if err != nil {
+		return found, err
+	}
+	c, err := credentials.find(name)
+	if err != nil {
+		return found, err
+	}
+	s, err := config.find(configSection(name)...)
+	if err != nil {
+		return found, err
+	}
+	found.Credentials, found.Config = c != nil, s != nil
+	found.keys(c, s)
+	found.process(name, c, s)
+	found.Region, found.Services = value("region", c, s), value("services", c, s)
+	found.Endpoint = value("endpoint_url", c, s)
+	if services, err := config.find("services " + found.Services); err == nil && services != nil && found.Services != "" {
+		if e := services.nested("s3", "endpoint_url"); e != "" {
+			found.Endpoint = e
+		}
+	}
+	services, err := config.find("services " + servicesName(name))
+	found.Ours = ownKeys(c) || found.ProcessArgs != nil || found.Services == servicesName(name) || err == nil && services != nil
+	return found, nil
 }
 
-// CheckProcess refuses commands that cannot stand in a profile so that every SDK
-// runs them.
-func CheckProcess(argv []string) error { panic("not yet") }
+// keys looks for static keys, first in the credentials file.
+func (f *Found) keys(sections ...*section) {
+	for _, s := range sections {
+		if s == nil || s.key("aws_access_key_id") == nil {
+			continue
+		}
+		f.AccessKeyID, f.Static = s.key("aws_access_key_id").value, ownKeys(s)
+		f.Temporary = temporary(s)
+		if k := s.key("x_security_token_expires"); k != nil {
+			f.Expires, _ = time.Parse(time.RFC3339, k.value)
+		}
+		return
+	}
+}
+
+// process looks for other ways to credentials.
+func (f *Found) process(name string, sections ...*section) {
+	f.Process = value("credential_process", sections...)
+	f.ProcessArgs = ownProcess(f.Process, name)
+	f.Shadowed = f.Process != "" && f.AccessKeyID != ""
+	for _, key := range foreignKeys {
+		if value(key, sections...) != "" && (key != "credential_process" || f.ProcessArgs == nil) {
+			f.Foreign = append(f.Foreign, key)
+		}
+	}
+}
+
+// value is that of the first section that has the key.
+func value(name string, sections ...*section) string {
+	for _, s := range sections {
+		if s == nil {
+			continue
+		}
+		if k := s.key(name); k != nil {
+			return k.value
+		}
+	}
+	return ""
+}

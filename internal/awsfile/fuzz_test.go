@@ -28,8 +28,8 @@ func FuzzEdit(f *testing.F) {
 		if direct {
 			p.Endpoint = ""
 		}
-		for _, e := range []fileEdit{{nested: true, change: p.configuration}, {change: p.credentials}} {
-			before, err := scan("f", slices.Clone(data), e.nested)
+		for _, e := range []fileEdit{{change: p.configuration}, {change: p.credentials}} {
+			before, err := scan("f", slices.Clone(data))
 			if err != nil {
 				continue
 			}
@@ -37,7 +37,7 @@ func FuzzEdit(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			after, err := scan("f", once, e.nested)
+			after, err := scan("f", once)
 			if err != nil {
 				t.Fatalf("%q becomes %q: %v", data, once, err)
 			}
@@ -53,7 +53,7 @@ func FuzzEdit(f *testing.F) {
 }
 
 func edited(data []byte, e fileEdit) ([]byte, error) {
-	d, err := scan("f", slices.Clone(data), e.nested)
+	d, err := scan("f", slices.Clone(data))
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,6 @@ import (
 type document struct {
 	file     string
 	data     []byte
-	nested   bool   // as given to scan
 	eol      string // of the first line; "\n" when there is none
 	sections []*section
 }
@@ -33,12 +32,14 @@ type key struct {
 	line       int
 	indent     string
 	start, end int // from the first byte of the line to behind the last line of the value
+	head       int // behind the first line
 	more       []more
 }
 
 // more is one further line of a value: under `s3 =`, a nested key.
 type more struct {
 	name       string // in lower case, or empty when there is no "="
+	value      string
 	line       int
 	indent     string
 	start, end int
@@ -53,6 +54,18 @@ func (s *section) key(name string) *key {
 	return nil
 }
 
+// nested is the value of a key under a key, or empty.
+func (s *section) nested(name, sub string) string {
+	if k := s.key(name); k != nil && k.value == "" {
+		for _, m := range k.more {
+			if m.name == sub {
+				return m.value
+			}
+		}
+	}
+	return ""
+}
+
 // tail is where the section's last key ends, and further keys go.
 func (s *section) tail() int {
 	if len(s.keys) == 0 {
@@ -64,10 +77,10 @@ func (s *section) tail() int {
 const maxSize = 4 << 20
 
 // scan reads a file as botocore's configparser does, and refuses what that
-// would refuse, and what other readers understand differently. nested says that
-// values which begin on the next line hold keys, as in the configuration file.
-func scan(file string, data []byte, nested bool) (*document, error) {
-	d := &document{file: file, data: data, nested: nested, eol: "\n"}
+// would refuse, and what other readers understand differently. In both files a
+// value that begins on the next line holds keys.
+func scan(file string, data []byte) (*document, error) {
+	d := &document{file: file, data: data, eol: "\n"}
 	if len(data) > maxSize {
 		return nil, &Fault{File: file, Text: fmt.Sprintf("%d bytes are more than the %d that are read", len(data), maxSize)}
 	}
@@ -119,7 +132,8 @@ func clean(line []byte) (string, bool) {
 			return "", false
 		}
 	}
-	return string(line), utf8.Valid(line)
+	// Python breaks nested values at these too.
+	return string(line), utf8.Valid(line) && !bytes.ContainsAny(line, "\u0085\u2028\u2029")
 }
 
 // read takes one line in, and returns what is wrong with it.
@@ -134,11 +148,14 @@ func (d *document) read(at *place, line string) string {
 	indent := line[:strings.Index(line, text)]
 	switch {
 	case at.key != nil && len(indent) > at.depth:
-		return at.key.goOn(at, text, indent, d.nested)
+		return at.key.goOn(at, text, indent)
 	case text[0] == '[':
 		return d.open(at, text, indent)
 	case at.section == nil:
 		return "a key stands before any [section]"
+	}
+	if at.section.name == "DEFAULT" {
+		return "keys of [DEFAULT] are those of every section for some SDKs, and of none for others; [default] is the profile that is used without a name"
 	}
 	at.depth = len(indent)
 	name, value, ok := cutKey(text, "=:")
@@ -148,21 +165,21 @@ func (d *document) read(at *place, line string) string {
 	if first := at.section.key(name); first != nil {
 		return fmt.Sprintf("key %q stands twice in [%s], first on line %d; SDKs cannot read the file", name, at.section.name, first.line)
 	}
-	at.key = &key{name: name, value: value, line: at.line, indent: indent, start: at.start, end: at.end}
+	at.key = &key{name: name, value: value, line: at.line, indent: indent, start: at.start, head: at.end, end: at.end}
 	at.section.keys = append(at.section.keys, at.key)
 	return ""
 }
 
 // goOn adds a further line to a value.
-func (k *key) goOn(at *place, text, indent string, nested bool) string {
+func (k *key) goOn(at *place, text, indent string) string {
 	if text[0] == '[' {
 		return "a [section] is indented, so that some readers take it for a part of the value above"
 	}
-	name, _, ok := cutKey(text, "=")
-	if !ok && nested && k.value == "" {
+	name, value, ok := cutKey(text, "=")
+	if !ok && k.value == "" {
 		return fmt.Sprintf("a key = value is wanted under %s", k.name)
 	}
-	k.more = append(k.more, more{name: name, line: at.line, indent: indent, start: at.start, end: at.end})
+	k.more = append(k.more, more{name: name, value: value, line: at.line, indent: indent, start: at.start, end: at.end})
 	k.end = at.end
 	return ""
 }
