@@ -27,6 +27,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/durable"
@@ -49,6 +50,25 @@ type Profile struct {
 	Region   string
 	Scopes   []string
 	Duration time.Duration
+
+	// How a person logs in.
+	Flow         string            // auto, browser, device or paste; empty: auto
+	IDP          string            // a preset of idp; empty: the sidecar's, or guessed from the issuer
+	RedirectHost string            // 127.0.0.1, localhost or [::1]; empty: the preset's
+	Ports        []int             // to wait at, in order; nil: the preset's
+	ClientSecret string            // what Google's desktop clients have; it is not confidential
+	Parameters   map[string]string // further ones of the authorization request
+	LoginHint    string            // who is to log in
+	Remember     string            // "false": no refresh token is asked for or kept
+	TokenStore   string            // where refresh tokens rest: auto or file; empty: auto
+
+	// How a program gets its ID token.
+	Identity     string // person, auto, or a system of workload; empty: auto in a CI job, else person
+	Audience     string // of the token; empty: the sidecar's address, or the client id
+	TokenFile    string
+	TokenEnv     string
+	TokenCommand []string // run without a shell
+	TokenURL     string
 }
 
 // A File is the configuration file as it was read.
@@ -110,6 +130,23 @@ type writtenProfile struct {
 	Region      strictyaml.Value[string]   `yaml:"region"`
 	Scopes      strictyaml.Value[[]string] `yaml:"scopes"`
 	Duration    strictyaml.Value[string]   `yaml:"duration"`
+
+	Flow         strictyaml.Value[string]            `yaml:"flow"`
+	IDP          strictyaml.Value[string]            `yaml:"idp"`
+	RedirectHost strictyaml.Value[string]            `yaml:"redirect_host"`
+	Ports        strictyaml.Value[[]int]             `yaml:"ports"`
+	ClientSecret strictyaml.Value[string]            `yaml:"client_secret"`
+	Parameters   strictyaml.Value[map[string]string] `yaml:"parameters"`
+	LoginHint    strictyaml.Value[string]            `yaml:"login_hint"`
+	Remember     strictyaml.Value[bool]              `yaml:"remember"`
+	TokenStore   strictyaml.Value[string]            `yaml:"token_store"`
+
+	Identity     strictyaml.Value[string]   `yaml:"identity"`
+	Audience     strictyaml.Value[string]   `yaml:"audience"`
+	TokenFile    strictyaml.Value[string]   `yaml:"token_file"`
+	TokenEnv     strictyaml.Value[string]   `yaml:"token_env"`
+	TokenCommand strictyaml.Value[[]string] `yaml:"token_command"`
+	TokenURL     strictyaml.Value[string]   `yaml:"token_url"`
 }
 
 func (f *File) decode() error {
@@ -150,8 +187,18 @@ func (p writtenProfile) settings() []placed {
 	return []placed{
 		{"address", p.Address}, {"role", p.Role}, {"issuer", p.Issuer}, {"client_id", p.ClientID}, {"role_arn", p.RoleARN},
 		{"sts_endpoint", p.STSEndpoint}, {"region", p.Region}, {"duration", p.Duration},
-		{"scopes", strictyaml.Value[string]{V: joinScopes(p.Scopes.V), Line: p.Scopes.Line, Column: p.Scopes.Column}},
+		{"scopes", textOf(p.Scopes, joinScopes)},
+		{"flow", p.Flow}, {"idp", p.IDP}, {"redirect_host", p.RedirectHost}, {"client_secret", p.ClientSecret},
+		{"login_hint", p.LoginHint}, {"token_store", p.TokenStore}, {"identity", p.Identity}, {"audience", p.Audience},
+		{"token_file", p.TokenFile}, {"token_env", p.TokenEnv}, {"token_url", p.TokenURL},
+		{"ports", textOf(p.Ports, joinPorts)}, {"parameters", textOf(p.Parameters, joinParameters)},
+		{"remember", textOf(p.Remember, strconv.FormatBool)}, {"token_command", textOf(p.TokenCommand, joinScopes)},
 	}
+}
+
+// textOf is a value of another type as its text, in its place.
+func textOf[T any](v strictyaml.Value[T], text func(T) string) strictyaml.Value[string] {
+	return strictyaml.Value[string]{V: text(v.V), Line: v.Line, Column: v.Column}
 }
 
 // line is the first line of the profile.

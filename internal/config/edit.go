@@ -3,8 +3,10 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -70,20 +72,37 @@ func (f *File) with(name string, p Profile) ([]byte, error) {
 func (p Profile) node() *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode}
 	for _, s := range settings {
-		text := s.text(p)
-		if text == "" {
-			continue
+		if text := s.text(p); text != "" {
+			n.Content = append(n.Content, scalar(s.Key), s.node(p, text))
 		}
-		value := scalar(text)
-		if s.Key == "scopes" {
-			value = &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
-			for _, x := range p.Scopes {
-				value.Content = append(value.Content, scalar(x))
-			}
-		}
-		n.Content = append(n.Content, scalar(s.Key), value)
 	}
 	return n
+}
+
+// node is the setting's value as YAML.
+func (s Setting) node(p Profile, text string) *yaml.Node {
+	list := func(tag string, items []string) *yaml.Node {
+		n := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+		for _, x := range items {
+			n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: x})
+		}
+		return n
+	}
+	switch s.kind {
+	case aList:
+		return list("!!str", strings.Fields(text))
+	case aNumberList:
+		return list("!!int", strings.Split(text, ","))
+	case aTruth:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: text}
+	case aMapping:
+		n := &yaml.Node{Kind: yaml.MappingNode}
+		for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
+			n.Content = append(n.Content, scalar(name), scalar(p.Parameters[name]))
+		}
+		return n
+	}
+	return scalar(text)
 }
 
 func scalar(text string) *yaml.Node {

@@ -6,7 +6,6 @@ package discovery
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +36,14 @@ type Document struct {
 	ClientID string   `json:"client_id"` // there
 	Scopes   []string `json:"scopes"`    // to ask for; "openid" is among them
 	Region   string   `json:"region"`    // to sign for
+
+	// How the login differs from what the issuer's kind of provider usually
+	// wants. All may be left out.
+	IDP          string            `json:"idp,omitempty"`           // the kind of provider, a name of package idp
+	RedirectHost string            `json:"redirect_host,omitempty"` // 127.0.0.1, localhost or [::1]
+	Ports        []int             `json:"ports,omitempty"`         // to wait at for the browser, in order
+	ClientSecret string            `json:"client_secret,omitempty"` // for providers that insist on one; it is public here
+	Parameters   map[string]string `json:"parameters,omitempty"`    // further ones of the authorization request
 }
 
 // Roles are what a person may choose from, perhaps none.
@@ -51,12 +58,32 @@ type Role struct {
 
 // What ends up in a request, on a terminal or in a configuration file has no
 // room for control characters, quotes or line ends.
-var (
-	scopeForm  = regexp.MustCompile(`^[\x21\x23-\x5b\x5d-\x7e]{1,256}$`) // RFC 6749, section 3.3
-	clientForm = regexp.MustCompile(`^[\x21-\x7e]{1,256}$`)
-	regionForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
-	roleForm   = regexp.MustCompile(`^arn:[\w+=,.@:/-]+$`)
-)
+
+// scopeForm is that of RFC 6749, section 3.3.
+func scopeForm(s string) bool {
+	return word(s, 256) && !strings.ContainsAny(s, `"\`)
+}
+
+// word says whether s is 1 to most visible characters of ASCII.
+func word(s string, most int) bool {
+	return s != "" && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// only says whether s is made of letters, digits and what stands in others.
+func only(s, others string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune(others, r)
+	})
+}
+
+func regionForm(s string) bool {
+	return s != "" && len(s) <= 64 && s[0] != '_' && s[0] != '-' && only(s, "_-")
+}
+
+func roleForm(s string) bool {
+	rest, ok := strings.CutPrefix(s, "arn:")
+	return ok && rest != "" && len(s) <= maxARN && only(rest, "_+=,.@:/-")
+}
 
 // Check says what is wrong with the document, or nil.
 func (d Document) Check() error {
@@ -67,21 +94,21 @@ func (d Document) Check() error {
 		return err
 	}
 	switch {
-	case !clientForm.MatchString(d.ClientID):
+	case !word(d.ClientID, 256):
 		return fmt.Errorf("client_id %.64q is not 1 to 256 visible characters of ASCII", d.ClientID)
 	case len(d.Scopes) > maxScopes:
 		return fmt.Errorf("scopes has %d entries; at most %d are read", len(d.Scopes), maxScopes)
 	case !slices.Contains(d.Scopes, "openid"):
 		return fmt.Errorf("scopes has no %q", "openid")
-	case !regionForm.MatchString(d.Region):
+	case !regionForm(d.Region):
 		return fmt.Errorf("region %.64q is not 1 to 64 letters, digits, hyphens and underscores", d.Region)
 	}
 	for _, s := range d.Scopes {
-		if !scopeForm.MatchString(s) {
+		if !scopeForm(s) {
 			return fmt.Errorf("scope %.64q is not a scope", s)
 		}
 	}
-	return nil
+	return d.checkLogin()
 }
 
 // Check says what is wrong with the list, or nil.
@@ -90,7 +117,7 @@ func (r Roles) Check() error {
 		return fmt.Errorf("%d roles; at most %d are read", len(r.Roles), maxRoles)
 	}
 	for _, role := range r.Roles {
-		if !roleForm.MatchString(role.ARN) || len(role.ARN) > maxARN {
+		if !roleForm(role.ARN) {
 			return fmt.Errorf("role %.256q is not an ARN", role.ARN)
 		}
 	}
