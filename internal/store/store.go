@@ -19,7 +19,8 @@ import (
 // by many processes; what reads and then writes holds a lock.
 type Store struct {
 	folder string
-	tokens *guard // nil: refresh tokens rest in files by choice
+	plain  bool
+	ring   *guard
 }
 
 // Options of a store. The zero value is what people should have.
@@ -31,7 +32,10 @@ type Options struct {
 // Open returns the store in folder, an absolute path. It makes and reads
 // nothing yet.
 func Open(folder string, o Options) *Store {
-	panic("not yet")
+	if o.Keyring == nil {
+		o.Keyring = system{}
+	}
+	return &Store{folder: folder, plain: o.Plain, ring: newGuard(o.Keyring)}
 }
 
 // Path is where the store is: GIMME_STATE_DIR, or gimme in XDG_STATE_HOME,
