@@ -31,27 +31,10 @@ const (
 // loopback address. So all of it happens in a network namespace, in which the
 // provider has a public name and address; the test starts itself again there.
 func TestDirect(t *testing.T) {
-	if os.Getenv(insideVariable) != "" {
-		direct(t)
-		return
-	}
-	unshare := need(t, namespace)
 	need(t, versitygw)
 	need(t, nodeParts)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := finish(t, command{
-		path: unshare, args: []string{"-n", "-m", self, "-test.run=^TestDirect$", "-test.v", "-test.timeout=" + patience.String()}, dir: folder,
-		env: append(os.Environ(), insideVariable+"=1", "GIMME_E2E_BINARY="+gimme),
-	})
-	if got.code != 0 || !strings.Contains(got.out, "--- PASS: TestDirect") {
-		t.Errorf("in the namespace: exit code %d\n%s%s", got.code, got.out, got.err)
+	if isolated(t, true) {
+		direct(t)
 	}
 }
 

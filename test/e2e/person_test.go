@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -45,6 +46,12 @@ func visit(address, name, password string, roots *x509.CertPool) (page, error) {
 	}
 	client := &http.Client{Jar: jar, Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	defer client.CloseIdleConnections()
+	return walk(client, address, url.Values{"login": {name}, "username": {name}, "password": {password}})
+}
+
+// walk opens address, and sends every form that comes; credentials go into
+// those that ask for a password.
+func walk(client *http.Client, address string, credentials url.Values) (page, error) {
 	shown, err := show(client.Get(address))
 	for range 6 {
 		action := formAction.FindStringSubmatch(shown.text)
@@ -56,9 +63,7 @@ func visit(address, name, password string, roots *x509.CertPool) (page, error) {
 			fields.Set(f[1], html.UnescapeString(f[2]))
 		}
 		if strings.Contains(shown.text, `type="password"`) {
-			fields.Set("login", name)
-			fields.Set("username", name)
-			fields.Set("password", password)
+			maps.Copy(fields, credentials)
 		}
 		var here, next *url.URL
 		if here, err = url.Parse(shown.url); err != nil {

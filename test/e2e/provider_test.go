@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -232,4 +234,17 @@ func segment(t *testing.T, v map[string]any) string {
 		t.Fatal(err)
 	}
 	return base64.RawURLEncoding.EncodeToString(data)
+}
+
+// revoke withdraws a token, as the provider's administrator could.
+func (p *provider) revoke(t *testing.T, token string) {
+	t.Helper()
+	response, err := http.PostForm(p.issuer+"/token/revocation", url.Values{"client_id": {"gimme"}, "token": {token}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("revoke a token: %s", response.Status)
+	}
 }

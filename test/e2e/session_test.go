@@ -75,6 +75,13 @@ func (d desktop) keyring(t *testing.T, daemon, password string, args ...string) 
 	return p
 }
 
+// lock closes the keyring, which only a person at the desktop could open again.
+func (d desktop) lock(t *testing.T) {
+	t.Helper()
+	finish(t, command{path: "dbus-send", args: []string{"--session", "--print-reply", "--dest=org.freedesktop.secrets", "/org/freedesktop/secrets",
+		"org.freedesktop.Secret.Service.Lock", "array:objpath:/org/freedesktop/secrets/collection/login"}, env: environment(d.home, d.env()...)}).must(t)
+}
+
 // names lists who is on the bus.
 func (d desktop) names(t *testing.T) string {
 	t.Helper()

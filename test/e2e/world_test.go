@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,7 @@ type world struct {
 	upstream *upstream
 	sidecar  *sidecar
 	home     string
+	more     []string // further variables of the person's environment
 }
 
 // newWorld starts a world. Of the settings, those that are not given are made.
@@ -26,7 +28,9 @@ func newWorld(t *testing.T, s settings) *world {
 }
 
 // env is the environment of the person in this world.
-func (w *world) env(settings ...string) []string { return environment(w.home, settings...) }
+func (w *world) env(settings ...string) []string {
+	return environment(w.home, append(slices.Clone(w.more), settings...)...)
+}
 
 func (w *world) credentialsFile() string { return filepath.Join(w.home, ".aws", "credentials") }
 func (w *world) configFile() string      { return filepath.Join(w.home, ".aws", "config") }
