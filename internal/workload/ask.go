@@ -2,6 +2,7 @@ package workload
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -121,7 +122,8 @@ func (q question) once(ctx context.Context, client http.Client, u *url.URL) (bod
 	}
 	answer, err := client.Do(r)
 	if err != nil {
-		return nil, true, fmt.Errorf("ask %s: %w", u.Host, withoutURL(err))
+		_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+		return nil, !untrusted, fmt.Errorf("ask %s: %w", u.Host, withoutURL(err))
 	}
 	defer answer.Body.Close()
 	code := answer.StatusCode

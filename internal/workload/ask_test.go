@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -240,10 +242,15 @@ func TestAnswersRefused(t *testing.T) {
 // A certificate that is not trusted is not asked for anything.
 func TestUntrusted(t *testing.T) {
 	p := serve(t, likeGitHub)
-	p.Config.ErrorLog = nil
-	refuse(t, workload.Options{Getenv: githubJob(p.URL+"/idtoken/1?api-version=2.0", "job-SECRET"), HTTP: &http.Client{}, Audience: ours}, []string{"certificate"}, "SECRET")
-	if p.asked != 0 {
-		t.Errorf("asked %d times", p.asked)
+	p.Config.ErrorLog = log.New(io.Discard, "", 0)
+	dialled := 0
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled++
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}}
+	refuse(t, workload.Options{Getenv: githubJob(p.URL+"/idtoken/1?api-version=2.0", "job-SECRET"), HTTP: client, Audience: ours}, []string{"certificate"}, "SECRET")
+	if p.asked != 0 || dialled != 1 {
+		t.Errorf("asked %d times, dialled %d times", p.asked, dialled)
 	}
 }
 
