@@ -151,8 +151,9 @@ func (d *document) dropped(s *section, x setting) []cut {
 }
 
 // take drops what e says from s, which may be nil, and the section too when
-// nothing of anybody's is left in it.
-func (d *document) take(s *section, name string, e edit) error {
+// nothing of anybody's is left in it. back says that the file is to be as before
+// the section: a last line without an end is given back too.
+func (d *document) take(s *section, name string, e edit, back bool) error {
 	if s == nil {
 		return nil
 	}
@@ -168,7 +169,7 @@ func (d *document) take(s *section, name string, e edit) error {
 	if kept || len(s.keys) == 0 || !d.quiet(s, names...) {
 		return d.set(s, name, e)
 	}
-	d.remove(s)
+	d.remove(s, back)
 	again, err := scan(d.file, d.data)
 	if err != nil {
 		return fmt.Errorf("the edited file would not be readable: %w", err)
@@ -210,11 +211,12 @@ func (d *document) add(name string, settings []setting) {
 
 // remove takes a section out, and the line end that add put before it, but
 // leaves the comments behind its last key, which may be about what follows.
-func (d *document) remove(s *section) {
+// Where the line before is not empty, only back takes that line end.
+func (d *document) remove(s *section, back bool) {
 	start, end := s.start, s.tail()
 	before := d.data[:start]
 	bare, one := bytes.CutSuffix(before, []byte(d.eol))
-	if one && (len(bare) == 0 || bytes.HasSuffix(bare, []byte("\n")) || end == len(d.data)) {
+	if one && (len(bare) == 0 || bytes.HasSuffix(bare, []byte("\n")) || back && end == len(d.data)) {
 		start = len(bare)
 	}
 	d.splice([]cut{{start, end, ""}})

@@ -10,88 +10,128 @@ import (
 	"github.com/gimme-broker/gimme/internal/secret"
 )
 
-// Whatever the file holds: it is refused, or every section of somebody else
-// keeps its bytes and place, what stood before the first section too, and
-// writing once more changes nothing.
-func FuzzEdit(f *testing.F) {
-	for _, s := range []string{
-		"", "\n", "[a]\nb = 1", "# c\r\n[sidecar]\r\n aws_access_key_id=x\r\n aws_session_token=\r\n",
-		"[profile sidecar]\nservices = gimme-sidecar\ns3 =\n  addressing_style = x\n\n  # c\n  y = z\n[services gimme-sidecar]\ns3=\n\n endpoint_url=q\n#end",
-		"[default]\ns3 =\n  a = b\n [x]\n", "[profile sidecar]\n  a = b\n  s3 =\n    c = d\n e = f\n", "[profile sidecar]\nS3:x\n y\n",
-	} {
-		for _, direct := range []bool{true, false} {
-			f.Add([]byte(s), direct)
+func fuzzProfile(kind byte) Profile {
+	p := Profile{Name: "sidecar", AccessKeyID: "AK", SecretAccessKey: secret.New("sk"), SessionToken: secret.New("tok"), Expires: time.Unix(1e9, 0), Region: "eu-west-1"}
+	if kind&1 == 0 {
+		p.Endpoint = "https://s"
+	}
+	if kind&2 != 0 {
+		p.Process = []string{"/a b/gimme", "credential-process", "--profile", "sidecar"}
+	}
+	return p
+}
+
+// run makes every change that p needs, on data as either file.
+func run(data []byte, changes ...func(*document) error) ([]byte, error) {
+	data = slices.Clone(data)
+	for _, change := range changes {
+		var err error
+		if data, err = (&fileEdit{path: "f", change: change}).apply(data); err != nil {
+			return nil, err
 		}
 	}
-	f.Fuzz(func(t *testing.T, data []byte, direct bool) {
-		p := Profile{Name: "sidecar", AccessKeyID: "AK", SecretAccessKey: secret.New("sk"), SessionToken: secret.New("tok"), Expires: time.Unix(1e9, 0), Region: "eu-west-1", Endpoint: "https://s"}
-		if direct {
-			p.Endpoint = ""
+	return data, nil
+}
+
+// Whatever the file holds: it is refused, or every line that is not of gimme's
+// own keys stays, equal and in order; writing once more changes nothing; and
+// where the profile was not there before, its removal gives the file back.
+func FuzzEdit(f *testing.F) {
+	for _, s := range []string{
+		"", "\n", "[a]\nb = 1", "[a]\nb = 1\n\n\n# end", "# c\r\n[sidecar]\r\n aws_access_key_id=x\r\n aws_session_token=\r\n",
+		"[profile sidecar]\nservices = gimme-sidecar\ns3 =\n  addressing_style = x\n\n  # c\n  y = z\n[services gimme-sidecar]\ns3=\n\n endpoint_url=q\n#end",
+		"[default]\ns3 =\n  a = b\n [x]\n", "[profile sidecar]\n  a = b\n  s3 =\n    c = d\n e = f\n", "[profile sidecar]\nS3:x\n y\n",
+		"[profile sidecar]\nregion = a\n  # c\n\n  b\nx = y", "[profile sidecar]\ncredential_process = \"/a b/gimme\" credential-process --profile sidecar\n",
+		"[sidecar]\n# c\naws_access_key_id=x\naws_secret_access_key=\n  y\naws_security_token=t\n\n# about z\n[z]\n",
+	} {
+		for kind := range byte(4) {
+			f.Add([]byte(s), kind)
 		}
-		for _, e := range []fileEdit{{change: p.configuration}, {change: p.credentials}} {
-			before, err := scan("f", slices.Clone(data))
+	}
+	f.Fuzz(func(t *testing.T, data []byte, kind byte) {
+		p := fuzzProfile(kind)
+		r := &removal{name: p.Name, keys: p.Process == nil}
+		for _, test := range []struct {
+			write  []func(*document) error
+			remove func(*document) error
+		}{
+			{[]func(*document) error{p.configuration, p.settle}, r.configuration},
+			{[]func(*document) error{p.credentials}, func(d *document) error { return (&removal{name: p.Name}).credentials(d) }},
+		} {
+			once, err := run(data, test.write...)
 			if err != nil {
 				continue
 			}
-			once, err := edited(data, e)
-			if err != nil {
-				continue
-			}
-			after, err := scan("f", once)
-			if err != nil {
-				t.Fatalf("%q becomes %q: %v", data, once, err)
-			}
-			if got, want := foreign(after, direct), foreign(before, direct); !slices.Equal(got, want) {
-				t.Fatalf("%q becomes %q: others %q, want %q", data, once, got, want)
-			}
-			twice, err := edited(once, e)
-			if err != nil || !bytes.Equal(once, twice) {
+			stays(t, data, once)
+			if twice, err := run(once, test.write...); err != nil || !bytes.Equal(once, twice) {
 				t.Fatalf("%q becomes %q, then %q, %v", data, once, twice, err)
+			}
+			back, err := run(once, test.remove)
+			if err != nil {
+				t.Fatalf("%q becomes %q, and cannot be taken out: %v", data, once, err)
+			}
+			stays(t, once, back)
+			if fresh(t, data) && !bytes.Equal(back, data) {
+				t.Fatalf("%q becomes %q, and after removal %q", data, once, back)
+			}
+			m := mask{}
+			if _, err := m.hide("f", once); err != nil {
+				t.Fatal(err)
 			}
 		}
 	})
 }
 
-func edited(data []byte, e fileEdit) ([]byte, error) {
-	d, err := scan("f", slices.Clone(data))
+// fresh says that nothing of the profile stands in data.
+func fresh(t *testing.T, data []byte) bool {
+	d, err := scan("f", data)
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	if err := e.change(d); err != nil {
-		return nil, err
-	}
-	return d.data, nil
+	return !slices.ContainsFunc(d.sections, func(s *section) bool { return strings.Contains(s.name, "sidecar") })
 }
 
-// foreign is all that is not ours: the bytes of other sections, and within ours
-// the keys that we do not write. Line ends are left out at the very end, where a
-// section that is added after it needs one. In direct mode our services section
-// goes, and the comments at its end come to stand behind the section before.
-func foreign(d *document, direct bool) []string {
-	ours := []string{"sidecar", "profile sidecar", "services gimme-sidecar"}
-	managed := []string{"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token", "x_security_token_expires", "region", "services", "s3"}
-	head := len(d.data)
-	if len(d.sections) > 0 {
-		head = d.sections[0].start
+func stays(t *testing.T, before, after []byte) {
+	t.Helper()
+	if got, want := others(t, after), others(t, before); !slices.Equal(got, want) {
+		t.Fatalf("%q becomes %q: others %q, want %q", before, after, got, want)
 	}
-	all := []string{strings.TrimRight(string(d.data[:head]), "\r\n")}
+}
+
+// others are the lines, without their ends, that are not of gimme's keys:
+// comments, other sections, other keys. Empty lines are left out, for one may
+// be put before a section and be taken away with it; headers of gimme's
+// sections too.
+func others(t *testing.T, data []byte) []string {
+	t.Helper()
+	d, err := scan("f", data)
+	if err != nil {
+		t.Fatalf("%q: %v", data, err)
+	}
+	own := append([]string{"region", "services", "s3", "credential_process"}, temporaryKeys...)
+	gone := map[int]bool{}
 	for _, s := range d.sections {
-		if !slices.Contains(ours, s.name) {
-			end := s.end
-			if direct {
-				end = s.tail()
-			}
-			all = append(all, strings.TrimRight(string(d.data[s.start:end]), "\r\n"))
+		if !slices.Contains([]string{"sidecar", "profile sidecar", "services gimme-sidecar"}, s.name) {
 			continue
 		}
-		if strings.HasPrefix(s.name, "services ") {
-			continue
-		}
+		gone[s.start] = strings.TrimSpace(string(d.data[s.start:s.body])) == "["+s.name+"]"
 		for _, k := range s.keys {
-			if !slices.Contains(managed, k.name) {
-				all = append(all, strings.TrimRight(string(d.data[k.start:k.end]), "\r\n"))
+			if !slices.Contains(own, k.name) {
+				continue
+			}
+			gone[k.start] = true
+			for _, m := range k.more {
+				gone[m.start] = k.name != "s3" || k.value != "" || slices.Contains([]string{"addressing_style", "signature_version", "endpoint_url"}, m.name)
 			}
 		}
 	}
-	return all
+	var lines []string
+	at := 0
+	for line := range bytes.Lines(data) {
+		if text := string(bytes.TrimRight(line, "\r\n")); !gone[at] && strings.TrimSpace(text) != "" {
+			lines = append(lines, text)
+		}
+		at += len(line)
+	}
+	return lines
 }

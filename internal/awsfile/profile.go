@@ -39,7 +39,7 @@ func (p Profile) credentials(d *document) error {
 		for _, name := range temporaryKeys {
 			e.drop = append(e.drop, setting{key: name})
 		}
-		return d.take(s, p.Name, e)
+		return d.take(s, p.Name, e, false)
 	}
 	e.set = append(e.set,
 		setting{"aws_access_key_id", "", p.AccessKeyID},
@@ -125,7 +125,7 @@ func (p Profile) services(d *document, name string) error {
 		return d.set(s, name, edit{set: []setting{{"s3", "endpoint_url", p.Endpoint}}})
 	}
 	if s != nil {
-		return d.take(s, name, edit{drop: []setting{{key: "s3", sub: "endpoint_url"}}})
+		return d.take(s, name, edit{drop: []setting{{key: "s3", sub: "endpoint_url"}}}, false)
 	}
 	return nil
 }

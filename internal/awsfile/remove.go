@@ -35,7 +35,7 @@ func (r *removal) credentials(d *document) error {
 	for _, name := range temporaryKeys {
 		e.drop = append(e.drop, setting{key: name})
 	}
-	return d.take(s, r.name, e)
+	return d.take(s, r.name, e, true)
 }
 
 func (r *removal) configuration(d *document) error {
@@ -44,7 +44,7 @@ func (r *removal) configuration(d *document) error {
 		return err
 	}
 	if services != nil {
-		if err := d.take(services, services.name, edit{drop: []setting{{key: "s3", sub: "endpoint_url"}}}); err != nil {
+		if err := d.take(services, services.name, edit{drop: []setting{{key: "s3", sub: "endpoint_url"}}}, true); err != nil {
 			return err
 		}
 	}
@@ -80,7 +80,7 @@ func (r *removal) configuration(d *document) error {
 	}
 	// A region that nothing stands beside was gimme's, or does nothing.
 	if !slices.ContainsFunc(s.keys, func(k *key) bool { return k.name != "region" }) && d.quiet(s, "region") {
-		return d.take(s, s.name, edit{drop: []setting{{key: "region"}}})
+		return d.take(s, s.name, edit{drop: []setting{{key: "region"}}}, true)
 	}
 	return nil
 }
