@@ -108,12 +108,13 @@ func (c *Config) checkIssuers(l *faultList) {
 		if l.need(i.Issuer, i.ClientID, "issuer", "the provider's identifier, an https URL") {
 			if err := idtoken.CheckIssuer(i.Issuer.V); err != nil {
 				l.at(i.Issuer, "%v", err)
-			} else if d := (discovery.Document{Version: discovery.Version, Issuer: i.Issuer.V, ClientID: i.ClientID.V, Scopes: i.Scopes, Region: c.Region.V}); i.ClientID.V != "" {
-				if err := d.Check(); err != nil { // as clients will
+			} else if i.ClientID.V != "" {
+				if err := i.document(c.Region.V).Check(); err != nil { // as clients will
 					l.at(i.Issuer, "clients would refuse this: %v", err)
 				}
 			}
 		}
+		i.checkClaims(l)
 		l.need(i.ClientID, i.Issuer, "client_id", "the client that ID tokens must be for")
 		if issuers[i.Issuer.V] {
 			l.at(i.Issuer, "issuer %q stands twice", i.Issuer.V)

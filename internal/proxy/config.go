@@ -81,6 +81,24 @@ type Issuer struct {
 	// GroupsClaim is the claim that lists groups. Default groups.
 	GroupsClaim string `yaml:"groups_claim"`
 
+	// ClaimGroups are claims of which groups are made, such as
+	// repository=acme/lake of the claim repository. Then no claim that lists
+	// groups is read. They are for the tokens of CI jobs, which have no groups.
+	ClaimGroups []string `yaml:"claim_groups"`
+
+	// Require are claims that a token must have, each with the values of which
+	// it must have one. Issuers that speak for everybody, as those of hosted CI
+	// systems do, are refused without it.
+	Require map[string][]string `yaml:"require"`
+
+	// How the login differs from what providers of this kind usually want.
+	// Clients learn it from the discovery document.
+	IDP          string            `yaml:"idp"`           // the kind of provider, as in docs/identity-providers.md. Default: guessed from the issuer.
+	RedirectHost string            `yaml:"redirect_host"` // 127.0.0.1, localhost or [::1]
+	Ports        []int             `yaml:"ports"`         // to wait at for the browser, in order
+	ClientSecret string            `yaml:"client_secret"` // for providers that insist on one. Everybody can read it.
+	Parameters   map[string]string `yaml:"parameters"`    // further ones of the authorization request
+
 	// EmailDomains are the domains of which this issuer is the authority. Only
 	// a verified address in one of them counts when a policy names a user by
 	// e-mail. Default none: e-mail addresses decide nothing.

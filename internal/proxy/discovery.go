@@ -20,8 +20,15 @@ func (s *Server) serveDiscovery(x *exchange) error {
 	if err := x.allow(policy.Decision{Allowed: true}); err != nil {
 		return err
 	}
-	first := s.issuers[0].config
-	return x.sendJSON(discovery.Document{Version: 1, Issuer: first.Issuer.V, ClientID: first.ClientID.V, Scopes: first.Scopes, Region: s.config.Region.V})
+	return x.sendJSON(s.issuers[0].config.document(s.config.Region.V))
+}
+
+// document is what clients are told of the issuer.
+func (i Issuer) document(region string) discovery.Document {
+	return discovery.Document{
+		Version: discovery.Version, Issuer: i.Issuer.V, ClientID: i.ClientID.V, Scopes: i.Scopes, Region: region,
+		IDP: i.IDP, RedirectHost: i.RedirectHost, Ports: i.Ports, ClientSecret: i.ClientSecret, Parameters: i.Parameters,
+	}
 }
 
 // serveRoles tells people which roles they may take.

@@ -95,6 +95,8 @@ func (s *Server) verify(ctx context.Context, raw string) (*issuer, *idtoken.Toke
 	token, err := provider.Verify(ctx, raw, idtoken.Expect{
 		ClientIDs:   []string{from.config.ClientID.V},
 		GroupsClaim: from.config.GroupsClaim,
+		ClaimGroups: from.config.ClaimGroups,
+		Require:     from.config.Require,
 		Now:         time.Now(),
 		MaxAge:      maxTokenAge,
 	})
