@@ -32,6 +32,15 @@ func main() {
 	os.Exit(code)
 }
 
+// executable is where gimme is, or empty where the system does not say.
+func executable() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
 func versionText() string {
 	if version != "" {
 		return version

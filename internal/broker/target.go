@@ -11,6 +11,7 @@ import (
 
 	"github.com/gimme-broker/gimme/internal/discovery"
 	"github.com/gimme-broker/gimme/internal/idp"
+	"github.com/gimme-broker/gimme/internal/secret"
 )
 
 // A target is a request with all that was found out about it. Where the
@@ -48,6 +49,15 @@ func (t *target) follow(d discovery.Document) {
 	t.Issuer, t.ClientID, t.sts = d.Issuer, d.ClientID, strings.TrimSuffix(t.Address, "/")
 	t.Scopes = slices.Concat(t.Scopes, d.Scopes)
 	t.Region = cmp.Or(t.Region, d.Region)
+	t.IDP = cmp.Or(t.IDP, d.IDP)
+	t.RedirectHost = cmp.Or(t.RedirectHost, d.RedirectHost)
+	if len(t.Ports) == 0 {
+		t.Ports = d.Ports
+	}
+	if t.ClientSecret.Empty() {
+		t.ClientSecret = secret.New(d.ClientSecret)
+	}
+	t.Parameters = over(d.Parameters, t.Parameters)
 }
 
 // complete checks that a request without a sidecar says enough.

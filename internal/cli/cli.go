@@ -26,12 +26,25 @@ type App struct {
 	// when ctx ends. Nil: there is no browser, and the address is only printed.
 	OpenBrowser func(ctx context.Context, url string) error
 
+	// OpenTerminal opens the terminal that the person sits at, whatever stdin,
+	// stdout and stderr are. Nil, or an error: there is none.
+	OpenTerminal func() (io.ReadWriteCloser, error)
+
+	Environ    []string // of the programs that are started; nil: that of this process
+	Executable string   // absolute path of gimme; empty: it cannot be started again
+
 	Version string
 }
 
 // Run runs one command line, without the program's name, and returns the exit
 // code. It writes errors to Stderr itself.
 func (a App) Run(ctx context.Context, args []string) int {
+	if a.fast(args) {
+		return exitOK
+	}
+	if profile, ok := isBackground(args); ok {
+		return a.report(a.backgroundLogin(ctx, profile))
+	}
 	root := a.root()
 	root.SetArgs(args)
 	return a.report(root.ExecuteContext(ctx))

@@ -48,6 +48,7 @@ and every SDK on this machine short-lived credentials for S3.
 func (a App) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.s3(),
+		a.credentialProcess(),
 		a.proxy(),
 		a.demo(),
 		a.dev(),

@@ -1,0 +1,61 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/gimme-broker/gimme/internal/broker"
+	"github.com/gimme-broker/gimme/internal/config"
+	"github.com/gimme-broker/gimme/internal/login"
+	"github.com/gimme-broker/gimme/internal/store"
+)
+
+// fast answers what SDKs ask most, the credentials of a profile that are at
+// hand, before the whole tree of commands is made. Whatever is not as usual it
+// leaves to the tree: it never fails, and writes nothing then.
+func (a App) fast(args []string) (done bool) {
+	if len(args) != 3 || args[0] != "credential-process" || args[1] != "--profile" {
+		return false
+	}
+	p, err := a.process(args[2])
+	if err != nil {
+		return false
+	}
+	c, err := p.broker.Store.Credentials(p.request.Key())
+	if err != nil || broker.FreshnessOf(c, time.Now()) != broker.Fresh {
+		return false
+	}
+	return printProcess(a.Stdout, c) == nil
+}
+
+// process finds out what a profile of the configuration asks for. It is light:
+// the HTTP client and the rest are made when they are needed.
+func (a App) process(name string) (*process, error) {
+	path, err := config.Path(a.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	file, err := config.Load(path)
+	if err != nil {
+		return nil, &failure{exitFailed, err, "correct the file " + path}
+	}
+	pl := &plan{name: name, file: file}
+	if pl.settings, err = config.Resolve(func(string) (string, bool) { return "", false }, a.Getenv, file, name); err != nil {
+		return nil, usage("gimme s3 --profile "+name+" --refresh", "%w", err)
+	}
+	folder, err := store.Path(a.Getenv)
+	if err != nil {
+		return nil, &failure{exitFailed, err, ""}
+	}
+	client, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+	p := &process{App: a, name: name, request: pl.request()}
+	p.request.Workload.Getenv = a.Getenv
+	p.broker = broker.Broker{HTTP: client, Store: store.Open(folder, store.Options{Plain: pl.settings.TokenStore == "file"}), Getenv: a.Getenv}
+	p.broker.Notify = func(n broker.Notice) { p.waited = p.waited || n.Step == broker.WaitingForOther }
+	if f := pl.settings.Flow; f != "" && f != "auto" {
+		p.flow = login.Flow(f)
+	}
+	return p, nil
+}
