@@ -103,7 +103,11 @@ func TestFormats(t *testing.T) {
 		shellenv.GitLab:     func(t *testing.T, text string) string { return between(t, text, "GIMME_X=", "\n") },
 		shellenv.Dotenv:     func(t *testing.T, text string) string { return evaluate(t, text+`printf %s "$GIMME_X"`, "sh") },
 		shellenv.JSON: func(t *testing.T, text string) string {
-			return evaluate(t, text, "python3", "-c", `import json,sys; sys.stdout.buffer.write(json.load(sys.stdin)["GIMME_X"].encode())`)
+			var m map[string]string
+			if err := json.Unmarshal([]byte(text), &m); err != nil {
+				t.Fatal(err)
+			}
+			return m["GIMME_X"]
 		},
 	}
 	refused := map[shellenv.Format][]string{
@@ -158,6 +162,22 @@ func TestDotenvInNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// All values in one object, in another program.
+func TestJSONInPython(t *testing.T) {
+	var vars []shellenv.Var
+	for i, value := range hostile() {
+		vars = append(vars, shellenv.Var{Name: "X" + strings.Repeat("_", i), Value: value})
+	}
+	text, err := render(t, shellenv.JSON, vars...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := evaluate(t, text, "python3", "-c", `import json,sys; sys.stdout.buffer.write("\0".join(json.load(sys.stdin).values()).encode())`)
+	if diff := cmp.Diff(hostile(), strings.Split(out, "\x00")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
