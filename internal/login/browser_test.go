@@ -131,7 +131,7 @@ func until(t *testing.T, what string, done func() bool) {
 const stays = "sleep 60 & echo $! > child.new; echo $$ > pid.new; mv child.new child; mv pid.new pid; wait"
 
 func TestInterruptedBrowserLeavesNothingBehind(t *testing.T) {
-	for name, script := range map[string]string{"plain": stays, "deaf": "trap '' TERM; " + stays} {
+	for name, script := range map[string]string{"plain": "trap 'touch bye; exit' TERM; " + stays, "deaf": "trap '' TERM; " + stays} {
 		t.Run(name, func(t *testing.T) {
 			path, folder := command(t, script)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -148,6 +148,9 @@ func TestInterruptedBrowserLeavesNothingBehind(t *testing.T) {
 			}
 			if alive(t, pid) {
 				t.Error("the browser is still there")
+			}
+			if _, err := os.Stat(filepath.Join(folder, "bye")); (err == nil) != (name == "plain") {
+				t.Errorf("it was not asked to end first: %v", err)
 			}
 			until(t, "its child", func() bool { return !alive(t, filepath.Join(folder, "child")) })
 			settle(t, before)

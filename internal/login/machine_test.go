@@ -44,6 +44,7 @@ func TestMachine(t *testing.T) {
 		{"SSH by an address of one link", desktop + "|SSH_CONNECTION=fe80::2%eth0 50000 fe80::1%eth0 22", "linux", nil, login.Machine{SSH: true, User: "alice", Host: "box"}, login.Paste, "SSH", "ssh -L 127.0.0.1:8401:127.0.0.1:8401 alice@box"},
 		{"SSH, odd values", "USER=a;id|DISPLAY=:0|SSH_CONNECTION=x y $(id) 22;id", "linux", nil, login.Machine{SSH: true, User: "a;id", Host: "box"}, login.Paste, "SSH", ""},
 		{"user like an option", "USER=-oProxyCommand=x|SSH_TTY=x|DISPLAY=:0", "linux", nil, login.Machine{SSH: true, User: "-oProxyCommand=x", Host: "box"}, login.Paste, "SSH", ""},
+		{"user like a flag", "USER=-A|SSH_TTY=x|DISPLAY=:0", "linux", nil, login.Machine{SSH: true, User: "-A", Host: "box"}, login.Paste, "SSH", ""},
 		{"nobody's name", "SSH_TTY=x|DISPLAY=:0", "linux", nil, login.Machine{SSH: true, Host: "box"}, login.Paste, "SSH", ""},
 		{"WSL", "USER=alice|WSL_DISTRO_NAME=Ubuntu", "linux", nil, login.Machine{WSL: true, User: "alice", Host: "box"}, login.Browser, "Windows", ""},
 		{"WSL without variables", "USER=alice", "linux", file("proc/version", microsoft), login.Machine{WSL: true, User: "alice", Host: "box"}, login.Browser, "Windows", ""},
