@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -42,7 +41,7 @@ var (
 	errPlain  = &trouble{"plain", "token_store says so"}
 	errNoBus  = &trouble{"no-bus", "there is no D-Bus session here, so no keyring"}
 	errLocked = &trouble{"locked", "the keyring is locked"}
-	errSilent = &trouble{"silent", fmt.Sprintf("the keyring did not answer within %v", bound)}
+	errSilent = &trouble{"silent", "the keyring did not answer within 3s"}
 	errLarge  = &trouble{"large", "the refresh token is too large for the keyring"}
 	errForgot = &trouble{"forgot", "the keyring did not keep it"}
 	errKept   = &trouble{"kept", "the keyring did not let it go"}

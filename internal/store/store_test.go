@@ -374,6 +374,20 @@ func TestRefreshTokensMoveBetweenKeyringAndFile(t *testing.T) {
 	}
 }
 
+func TestARotatedTokenIsStoredAfterTheInterrupt(t *testing.T) {
+	s, _ := open(t, store.Options{})
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 { // of two ready cases a select takes either
+		if rest, err := s.PutRefreshToken(over, "k", secret.New(canary)); err != nil || rest.Why != "" {
+			t.Fatalf("got %+v, %v", rest, err)
+		}
+	}
+	if got, err := s.RefreshToken(t.Context(), "k"); err != nil || got.Reveal() != canary {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
 func TestPausesDoubleAndEnd(t *testing.T) {
 	s, _ := open(t, store.Options{})
 	now := time.Now()
@@ -385,11 +399,13 @@ func TestPausesDoubleAndEnd(t *testing.T) {
 			t.Errorf("attempt %d: %+v, %v", i+1, p, err)
 		}
 	}
-	if err := s.BeginAttempt("k", now.Add(24*time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	if p, _ := s.Pause("k"); !p.Until.IsZero() {
-		t.Errorf("a pause from the future holds: %+v", p)
+	for _, ahead := range []time.Duration{24 * time.Hour, 10 * time.Minute} {
+		if err := errors.Join(s.EndAttempt("k"), s.BeginAttempt("k", now.Add(ahead))); err != nil {
+			t.Fatal(err)
+		}
+		if p, _ := s.Pause("k"); !p.Until.IsZero() || p.Failures != 1 {
+			t.Errorf("a pause from %v ahead holds: %+v", ahead, p)
+		}
 	}
 	if err := s.EndAttempt("k"); err != nil {
 		t.Fatal(err)
