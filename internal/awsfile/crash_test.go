@@ -34,6 +34,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "once":
 		os.Exit(childOnce(rest))
+	case "corpus":
+		os.Exit(childCorpus(rest))
 	case "loop":
 		os.Exit(childLoop())
 	}
@@ -76,6 +78,29 @@ func childLoop() int {
 		}
 		os.Stdout.Write([]byte{'.'})
 	}
+}
+
+// childCorpus writes a profile into the files of every folder in root, for the
+// end-to-end tests, which have other readers look at them. It prints a line for
+// each: the folder, a tab, and what was wrong.
+func childCorpus(root string) int {
+	folders, err := os.ReadDir(root)
+	if err != nil {
+		panic(err)
+	}
+	for i, folder := range folders {
+		path := filepath.Join(root, folder.Name())
+		p := profile("sidecar", endpoint)
+		if i%2 == 1 {
+			p = process("sidecar", os.Getenv("GIMME_AWSFILE_PROGRAM"))
+		}
+		text := ""
+		if _, err := (awsfile.Files{Credentials: filepath.Join(path, "credentials"), Config: filepath.Join(path, "config")}).Write(context.Background(), p); err != nil {
+			text = err.Error()
+		}
+		fmt.Printf("%s\t%s\n", folder.Name(), text)
+	}
+	return 0
 }
 
 func state(i int) awsfile.Profile {
