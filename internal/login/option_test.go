@@ -201,6 +201,9 @@ func TestAnyClientIsHeldBack(t *testing.T) {
 			if result != nil || err == nil || len(err.Error()) > 700 || strings.ContainsAny(err.Error(), "\x1b\u009b\r\n\x00\u202e") || strings.Contains(err.Error(), "SECRET") {
 				t.Errorf("%v, %.1000q", result, err)
 			}
+			if big := name == "2 MiB" || name == "10 MB error"; big != strings.Contains(err.Error(), "larger than 1048576 bytes") {
+				t.Errorf("error %.300q", err)
+			}
 			if stolen != 0 || i.Redeemed() != 1 {
 				t.Errorf("%d requests elsewhere, %d exchanges", stolen, i.Redeemed())
 			}

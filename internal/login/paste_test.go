@@ -231,3 +231,22 @@ func TestLinesLeaveNothingBehind(t *testing.T) {
 	}
 	settle(t, before)
 }
+
+func TestLinesEndWithTheLogin(t *testing.T) {
+	i, b := logintest.NewIssuer(t), new(logintest.Browser)
+	o := options(t, i, b.Open)
+	ended := make(chan struct{})
+	o.Lines = func(ctx context.Context) (string, error) {
+		<-ctx.Done()
+		close(ended)
+		return "", ctx.Err()
+	}
+	if _, err := login.Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+	default:
+		t.Error("somebody still reads lines")
+	}
+}
