@@ -17,19 +17,28 @@ import (
 var version string
 
 func main() {
+	// SDKs run gimme for each of their own starts, often and many at once.
+	if (cli.App{Stdout: os.Stdout, Getenv: os.Getenv}).AtHand(os.Args[1:]) {
+		return
+	}
+	os.Exit(run())
+}
+
+func run() int {
 	signal.Ignore(syscall.SIGPIPE) // a reader that has seen enough is no reason to leave things behind
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	code := cli.App{
-		Stdin:       os.Stdin,
-		Stdout:      os.Stdout,
-		Stderr:      os.Stderr,
-		Getenv:      os.Getenv,
-		OpenBrowser: login.SystemBrowser(os.Getenv),
-		Version:     versionText(),
+	defer stop()
+	return cli.App{
+		Stdin:        os.Stdin,
+		Stdout:       os.Stdout,
+		Stderr:       os.Stderr,
+		Getenv:       os.Getenv,
+		OpenBrowser:  login.SystemBrowser(os.Getenv),
+		OpenTerminal: terminal,
+		Executable:   executable(),
+		Version:      versionText(),
 	}.Run(ctx, os.Args[1:])
-	stop()
-	os.Exit(code)
 }
 
 // executable is where gimme is, or empty where the system does not say.

@@ -14,8 +14,9 @@ func (r Request) isWorkload() bool {
 	switch r.Workload.Identity {
 	case "person":
 		return false
-	case "":
-		return workload.InJob(r.env)
+	case "": // who names a token means it
+		w := r.Workload
+		return w.File != "" || w.Env != "" || w.URL != "" || len(w.Command) > 0 || workload.InJob(r.env)
 	}
 	return true
 }

@@ -49,7 +49,9 @@ func (t *target) follow(d discovery.Document) {
 	t.Issuer, t.ClientID, t.sts = d.Issuer, d.ClientID, strings.TrimSuffix(t.Address, "/")
 	t.Scopes = slices.Concat(t.Scopes, d.Scopes)
 	t.Region = cmp.Or(t.Region, d.Region)
-	t.IDP = cmp.Or(t.IDP, d.IDP)
+	if _, known := idp.Find(d.IDP); known { // a newer sidecar may know more kinds
+		t.IDP = cmp.Or(t.IDP, d.IDP)
+	}
 	t.RedirectHost = cmp.Or(t.RedirectHost, d.RedirectHost)
 	if len(t.Ports) == 0 {
 		t.Ports = d.Ports

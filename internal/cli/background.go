@@ -36,6 +36,9 @@ func (a App) backgroundLogin(ctx context.Context, profile string) error {
 	if err != nil {
 		return err
 	}
+	if err := p.connect(); err != nil {
+		return err
+	}
 	// Nobody may be reading stderr any more. People read the terminal.
 	a.Stderr = io.Discard
 	if a.OpenTerminal != nil {

@@ -69,6 +69,9 @@ func (a App) report(err error) int {
 	if err == nil {
 		return exitOK
 	}
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
 	f, ok := errors.AsType[*failure](err)
 	if !ok {
 		f = &failure{code: exitFailed, err: err}

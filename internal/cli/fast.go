@@ -9,10 +9,11 @@ import (
 	"github.com/gimme-broker/gimme/internal/store"
 )
 
-// fast answers what SDKs ask most, the credentials of a profile that are at
-// hand, before the whole tree of commands is made. Whatever is not as usual it
-// leaves to the tree: it never fails, and writes nothing then.
-func (a App) fast(args []string) (done bool) {
+// AtHand answers what SDKs ask most, the credentials of a profile that are at
+// hand, before anything else is made ready. Whatever is not as usual it leaves
+// to Run: it never fails, and has written nothing then. It needs Stdout and
+// Getenv alone.
+func (a App) AtHand(args []string) (done bool) {
 	if len(args) != 3 || args[0] != "credential-process" || args[1] != "--profile" {
 		return false
 	}
@@ -28,7 +29,7 @@ func (a App) fast(args []string) (done bool) {
 }
 
 // process finds out what a profile of the configuration asks for. It is light:
-// the HTTP client and the rest are made when they are needed.
+// what talks to the network is made by connect.
 func (a App) process(name string) (*process, error) {
 	path, err := config.Path(a.Getenv)
 	if err != nil {
@@ -46,16 +47,18 @@ func (a App) process(name string) (*process, error) {
 	if err != nil {
 		return nil, &failure{exitFailed, err, ""}
 	}
-	client, err := a.client()
-	if err != nil {
-		return nil, err
-	}
 	p := &process{App: a, name: name, request: pl.request()}
 	p.request.Workload.Getenv = a.Getenv
-	p.broker = broker.Broker{HTTP: client, Store: store.Open(folder, store.Options{Plain: pl.settings.TokenStore == "file"}), Getenv: a.Getenv}
+	p.broker = broker.Broker{Store: store.Open(folder, store.Options{Plain: pl.settings.TokenStore == "file"}), Getenv: a.Getenv}
 	p.broker.Notify = func(n broker.Notice) { p.waited = p.waited || n.Step == broker.WaitingForOther }
 	if f := pl.settings.Flow; f != "" && f != "auto" {
 		p.flow = login.Flow(f)
 	}
 	return p, nil
+}
+
+// connect makes what is needed to talk to others.
+func (p *process) connect() (err error) {
+	p.broker.HTTP, err = p.client()
+	return err
 }

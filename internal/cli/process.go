@@ -74,6 +74,9 @@ func (a App) runProcess(ctx context.Context, name string, noLogin bool) error {
 	if err != nil {
 		return err
 	}
+	if err := p.connect(); err != nil {
+		return err
+	}
 	p.noLogin = noLogin
 	got, err := p.credentials(ctx)
 	switch {

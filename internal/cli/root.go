@@ -38,7 +38,10 @@ and every SDK on this machine short-lived credentials for S3.
 	})
 	root.AddCommand(a.commands()...)
 	for _, c := range root.Commands() {
-		c.Args = noArguments
+		if c.Args == nil {
+			c.Args = noArguments
+		}
+		a.complete(c)
 		c.Long = strings.TrimSpace(c.Long) + "\n\n" + exitHelp
 	}
 	return root
@@ -47,11 +50,21 @@ and every SDK on this machine short-lived credentials for S3.
 // commands is all that gimme can do.
 func (a App) commands() []*cobra.Command {
 	return []*cobra.Command{
+		a.init(),
 		a.s3(),
+		a.login(),
+		a.logout(),
+		a.status(),
+		a.whoami(),
+		a.exec(),
+		a.env(),
+		a.doctor(),
 		a.credentialProcess(),
 		a.proxy(),
 		a.demo(),
 		a.dev(),
+		a.completion(),
+		a.man(),
 		a.version(),
 	}
 }

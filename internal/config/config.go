@@ -215,6 +215,12 @@ func (p writtenProfile) line() int {
 // Path is where the file is, or will be.
 func (f *File) Path() string { return f.path }
 
+// Profile is what stands in the file under a name.
+func (f *File) Profile(name string) (p Profile, ok bool) {
+	p, ok = f.profiles[name]
+	return p, ok
+}
+
 // Names are the profiles' names, sorted.
 func (f *File) Names() []string { return slices.Sorted(maps.Keys(f.profiles)) }
 
@@ -222,31 +228,45 @@ func (f *File) Names() []string { return slices.Sorted(maps.Keys(f.profiles)) }
 // says whether it did. Comments and other profiles stay. The file is read anew,
 // under a lock, so that nobody's change is lost.
 func (f *File) Save(ctx context.Context, name string, p Profile) (saved bool, err error) {
-	path, err := durable.Resolve(f.path)
-	if err != nil {
-		return false, err
-	}
 	if was, ok := f.profiles[name]; ok && reflect.DeepEqual(was, p) {
 		return false, nil
 	}
+	return true, f.change(ctx, func(now *File) ([]byte, error) { return now.with(name, p) })
+}
+
+// Remove takes the profile out of the file, if it is there. Comments and other
+// profiles stay.
+func (f *File) Remove(ctx context.Context, name string) error {
+	if _, ok := f.profiles[name]; !ok {
+		return nil
+	}
+	return f.change(ctx, func(now *File) ([]byte, error) { return now.without(name) })
+}
+
+// change replaces the file by what edit makes of it as it is now.
+func (f *File) change(ctx context.Context, edit func(now *File) ([]byte, error)) error {
+	path, err := durable.Resolve(f.path)
+	if err != nil {
+		return err
+	}
 	unlock, err := durable.Lock(ctx, path)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer unlock()
 	now, err := Load(path)
 	if err != nil {
-		return false, err
+		return err
 	}
-	data, err := now.with(name, p)
+	data, err := edit(now)
 	if err != nil {
-		return false, err
+		return err
 	}
 	mode := fs.FileMode(0o600)
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}
-	return true, durable.Replace(path, data, mode)
+	return durable.Replace(path, data, mode)
 }
 
 // Check finds out whether Save could write.

@@ -51,7 +51,33 @@ func (f *File) with(name string, p Profile) ([]byte, error) {
 	} else {
 		merge(profile, wanted)
 	}
-	data, err := yaml.Dump(&root)
+	return f.written(&root, name)
+}
+
+// without is the file's text without the profile. A profile's comments go with
+// it.
+func (f *File) without(name string) ([]byte, error) {
+	if _, ok := f.profiles[name]; !ok {
+		return f.data, nil
+	}
+	var root yaml.Node
+	if err := yaml.Load(f.data, &root); err != nil {
+		return nil, err
+	}
+	profiles := child(root.Content[0], "profiles")
+	for i := 0; i+1 < len(profiles.Content); i += 2 {
+		if profiles.Content[i].Value == name {
+			profiles.Content = slices.Delete(profiles.Content, i, i+2)
+			break
+		}
+	}
+	return f.written(&root, name)
+}
+
+// written is the tree as text, in which every profile but the one of the name
+// is as it was.
+func (f *File) written(root *yaml.Node, name string) ([]byte, error) {
+	data, err := yaml.Dump(root)
 	if err != nil {
 		return nil, err
 	}

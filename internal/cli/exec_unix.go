@@ -1,0 +1,22 @@
+//go:build unix
+
+package cli
+
+import (
+	"os"
+	"syscall"
+)
+
+// handedOn are the signals that the command gets from us. SIGINT and SIGQUIT
+// come from a terminal, and to the whole group.
+func handedOn() []os.Signal {
+	return []os.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
+}
+
+// codeOf is the exit code as shells have it: 128 and the signal that ended it.
+func codeOf(s *os.ProcessState) int {
+	if w, ok := s.Sys().(syscall.WaitStatus); ok && w.Signaled() {
+		return 128 + int(w.Signal())
+	}
+	return s.ExitCode()
+}
