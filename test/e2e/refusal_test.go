@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -160,13 +159,8 @@ func TestRequestRefused(t *testing.T) {
 func startDeployment(t *testing.T, w *world, s *sidecar) *sidecar {
 	t.Helper()
 	other := startSidecar(t, w.upstream, settings{Issuer: w.issuer, Deployment: "staging"}, nil)
-	other.signal(t, syscall.SIGINT)
-	if code := other.wait(t); code != 0 {
-		t.Fatalf("the sidecar stopped with %d", code)
-	}
 	writeFile(t, other.path("session-keys"), readFile(t, s.path("session-keys")))
-	other.process = start(t, command{path: gimme, args: []string{"proxy", "--config", other.path("proxy.yaml")}, env: environment(other.folder)})
-	other.ready(t, other.http, other.address+"/.well-known/gimme")
+	other.restart(t)
 	return other
 }
 

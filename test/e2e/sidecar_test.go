@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"text/template"
 	"time"
@@ -230,4 +231,15 @@ func (m mark) refused(t *testing.T) event {
 func (m mark) since(t *testing.T) []event {
 	t.Helper()
 	return m.sidecar.events(t)[m.events:]
+}
+
+// restart ends a sidecar and starts it again, with the files as they are now.
+func (c *sidecar) restart(t *testing.T) {
+	t.Helper()
+	c.signal(t, syscall.SIGINT)
+	if code := c.wait(t); code != 0 {
+		t.Fatalf("the sidecar stopped with %d", code)
+	}
+	c.process = start(t, command{path: gimme, args: []string{"proxy", "--config", c.path("proxy.yaml")}, env: environment(c.folder)})
+	c.ready(t, c.http, c.address+"/.well-known/gimme")
 }
