@@ -115,7 +115,7 @@ func (b *Broker) Logout(ctx context.Context, r Request) (*Farewell, error) {
 	if l == nil {
 		return f, nil
 	}
-	t := target{Request: r}
+	t := target{Request: r, person: r.personKey()}
 	t.Issuer, t.ClientID = l.Issuer, l.ClientID
 	if aimed, err := b.aim(ctx, r); err == nil && aimed.Issuer == l.Issuer {
 		t = aimed
@@ -152,7 +152,7 @@ func (b *Broker) forget(ctx context.Context, t target, f *Farewell) error {
 	defer cancel()
 	err = cmp.Or(
 		b.Store.DropLogin(key),
-		b.Store.DropLogin(t.personKey()),
+		b.Store.DropLogin(t.person),
 		b.Store.DropRefreshToken(whole, key),
 	)
 	if err != nil {

@@ -217,7 +217,7 @@ func (a *admission) keep(got *login.Result, source string) *identity {
 	}
 	err := a.b.Store.PutLogin(a.key, l)
 	if err == nil {
-		err = a.b.Store.PutLogin(a.target.personKey(), withoutToken(l))
+		err = a.b.Store.PutLogin(a.target.person, withoutToken(l))
 	}
 	if err != nil {
 		a.b.notify(Notice{Step: NotKept, Err: fmt.Errorf("the login could not be kept: %w", err)})

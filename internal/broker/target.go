@@ -19,6 +19,7 @@ import (
 type target struct {
 	Request
 	sts      string // empty: AWS's own
+	person   string // personKey of the request as it came
 	workload bool
 
 	preset idp.Preset
@@ -26,7 +27,7 @@ type target struct {
 
 // aim finds out where to log in and where to exchange.
 func (b *Broker) aim(ctx context.Context, r Request) (target, error) {
-	t := target{Request: r, sts: r.STSEndpoint, workload: r.isWorkload()}
+	t := target{Request: r, sts: r.STSEndpoint, person: r.personKey(), workload: r.isWorkload()}
 	if r.Address != "" {
 		d, err := discovery.Fetch(ctx, b.HTTP, r.Address)
 		if err != nil {
