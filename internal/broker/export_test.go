@@ -1,4 +1,11 @@
 package broker
 
+import "github.com/gimme-broker/gimme/internal/idtoken"
+
 // SessionName is tested alone: its grammar is STS's.
 var SessionName = sessionName
+
+// Trust is tested alone: no issuer of a test can be Google.
+func Trust(role, issuer, audience, azp, subject string) string {
+	return trust(role, &idtoken.Peeked{Issuer: issuer, Audience: []string{audience}, AuthorizedParty: azp, Subject: subject})
+}
