@@ -58,9 +58,20 @@ func TestUsage(t *testing.T) {
 		{[]string{"proxy", "--x"}, []string{"unknown flag", "hint: gimme proxy --help"}},
 		{[]string{"demo", "x"}, []string{"takes no arguments"}},
 		{[]string{"dev", "x"}, []string{"takes no arguments"}},
+		{[]string{"help", "nothing"}, []string{`unknown command "nothing"`}},
+		{[]string{"statsu"}, []string{"did you mean status?"}},
+		{[]string{"s3", "--adress", "x"}, []string{"did you mean --address?"}},
 	} {
 		w.fails(t, t.Context(), 2, test.words, test.args...)
 	}
+}
+
+// commandLine is gimme's own part of what a person types.
+func commandLine(line string) []string {
+	_, rest, _ := strings.Cut(line, "gimme ")
+	rest, _, _ = strings.Cut(rest, " | ")
+	rest, _, _ = strings.Cut(rest, " > ")
+	return strings.Fields("gimme " + strings.TrimRight(rest, ")\"\n"))
 }
 
 // Every example in the help is a command line that is understood, and every
@@ -82,12 +93,12 @@ func TestHelp(t *testing.T) {
 			continue
 		}
 		for line := range strings.Lines(c.Example) {
-			words := strings.Fields(line)
-			if words[0] != "gimme" || words[1] != c.Name() {
+			words := commandLine(line)
+			if len(words) < 2 || words[0] != "gimme" || words[1] != c.Name() {
 				t.Errorf("example %q is not of %s", line, c.Name())
 				continue
 			}
-			if err := c.ParseFlags(words[2:]); err != nil || c.Flags().NArg() > 0 {
+			if err := c.ParseFlags(words[2:]); err != nil || c.Args(c, c.Flags().Args()) != nil {
 				t.Errorf("example %q: %v", line, err)
 			}
 		}

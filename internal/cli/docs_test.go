@@ -32,7 +32,7 @@ func TestDocs(t *testing.T) {
 				continue
 			}
 			examples++
-			if err := c.ParseFlags(words[2:]); err != nil || c.Flags().NArg() > 0 {
+			if err := c.ParseFlags(words[2:]); err != nil || c.Args(c, c.Flags().Args()) != nil {
 				t.Errorf("%q: %v", line, err)
 			}
 		}

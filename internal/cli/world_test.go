@@ -37,7 +37,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{home: t.TempDir(), issuer: logintest.NewIssuer(t)}
 	w.sidecar = newSidecar(t, w.issuer)
-	w.env = map[string]string{"HOME": w.home}
+	w.env = map[string]string{"HOME": w.home, "BROWSER": "double"}
 	w.open = func(ctx context.Context, url string) error { return new(logintest.Browser).Open(ctx, url) }
 	return w
 }

@@ -122,6 +122,7 @@ func (s *stack) environment() map[string]string {
 	home := s.path(homeFolder)
 	return map[string]string{
 		"HOME":                        home,
+		"BROWSER":                     "gimme-demo", // the person of the demo is one
 		"USERPROFILE":                 home,
 		"XDG_CONFIG_HOME":             filepath.Join(home, ".config"),
 		"XDG_CACHE_HOME":              filepath.Join(home, ".cache"),

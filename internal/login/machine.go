@@ -16,6 +16,7 @@ type Machine struct {
 	WSL       bool // Linux inside Windows
 	Container bool
 	Headless  bool // no display
+	Named     bool // BROWSER names a browser, which is meant to be used here
 	CI        bool // a job, where nobody sits
 
 	User, Host string // with which ssh reaches this machine, as well as can be told; may be empty
@@ -49,6 +50,7 @@ func look(getenv func(string) string, root fs.FS, system, hostname string) Machi
 		SSH:       set("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT"),
 		Container: set("KUBERNETES_SERVICE_HOST", "REMOTE_CONTAINERS", "CODESPACES"),
 		CI:        set("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "TF_BUILD", "JENKINS_URL", "TEAMCITY_VERSION"),
+		Named:     getenv("BROWSER") != "",
 		User:      cmp.Or(getenv("USER"), getenv("LOGNAME"), getenv("USERNAME")),
 		Host:      hostname,
 	}
@@ -80,6 +82,8 @@ func (m Machine) Choose() (f Flow, why string) {
 		return Paste, "this is a CI job, in which nobody has a browser"
 	case m.SSH:
 		return Paste, "this is a session over SSH, and the browser is at the machine you sit at"
+	case m.Named: // editors that work in containers set it
+		return Browser, "BROWSER names one"
 	case m.Container:
 		return Paste, "this is a container, and the browser is outside"
 	case m.WSL:
