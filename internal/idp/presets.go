@@ -28,7 +28,7 @@ func presets() []Preset {
 			client: "an application of type Native, with the grants Authorization Code, Refresh Token and, if wanted, Device Authorization; client authentication None, PKCE required",
 			groups: "a groups claim in the ID token, with a filter; at most 100 groups fit",
 			token:  "an hour",
-			notes:  []string{"Redirect addresses are compared exactly, with the port: register every one below."},
+			notes:  []string{"Redirect addresses are compared exactly, with the port: register each of these."},
 			guess:  ends("okta.com", "oktapreview.com", "okta-emea.com"),
 		},
 		{
@@ -51,7 +51,7 @@ func presets() []Preset {
 			client: "an application of type Native, token endpoint authentication None, with the grants Authorization Code, Refresh Token and, if wanted, Device Code",
 			groups: "an Action after the login: api.idToken.setCustomClaim(\"https://gimme/groups\", event.authorization.roles); the name must be a URL",
 			token:  "ten hours; set it lower in the application",
-			notes:  []string{"Callback addresses are compared exactly, with the port: register every one below."},
+			notes:  []string{"Callback addresses are compared exactly, with the port: register each of these."},
 			guess:  ends("auth0.com"),
 		},
 		{
@@ -101,7 +101,7 @@ func presets() []Preset {
 			client: "an application that is not Confidential, with the scopes openid, email and profile",
 			groups: "ID tokens list the full paths of the person's own groups in groups_direct",
 			token:  "two minutes; gimme exchanges it at once",
-			notes:  []string{"Redirect addresses are compared exactly, with the port: register every one below, one a line."},
+			notes:  []string{"Redirect addresses are compared exactly, with the port: register each of these, one a line."},
 			guess:  func(host, _ string) bool { return host == "gitlab.com" || strings.HasPrefix(host, "gitlab.") },
 		},
 		{
