@@ -20,6 +20,7 @@ func TestCommands(t *testing.T) {
 		w.untouched(t)
 	})
 	t.Run("login", func(t *testing.T) {
+		w.run(t, "init", w.sidecar.address, "--profile", "sidecar", "--yes").must(t)
 		w.login(t, "alice", "login").says(t, "alice@example.com", engineerRole)
 		w.untouched(t)
 	})
@@ -38,6 +39,15 @@ func TestCommands(t *testing.T) {
 	t.Run("env", func(t *testing.T) { w.environments(t, cli) })
 	t.Run("nothing was written for the SDKs", w.untouched)
 	t.Run("nobody was asked again", func(t *testing.T) { w.asked(t, "authorization", 1) })
+}
+
+// TestLoginKeepsSettings does what `gimme login` says comes next.
+func TestLoginKeepsSettings(t *testing.T) {
+	w := newWorld(t, settings{})
+	w.login(t, "alice", "login").says(t, "gimme s3 --profile sidecar --refresh")
+	w.run(t, "s3", "--profile", "sidecar", "--refresh").silent(t)
+	w.run(t, "whoami").silent(t)
+	w.asked(t, "authorization", 1)
 }
 
 func (w *world) tellsStatus(t *testing.T) {
@@ -180,6 +190,7 @@ func TestRolePicker(t *testing.T) {
 // TestDryRun shows what would be written, and writes nothing.
 func TestDryRun(t *testing.T) {
 	w := newWorld(t, settings{})
+	w.run(t, "init", w.sidecar.address, "--yes").must(t)
 	w.login(t, "alice", "login")
 	got := w.run(t, "s3", "--profile", "sidecar", "--dry-run").silent(t)
 	for _, want := range []string{"+[sidecar]", "+[profile sidecar]", w.credentialsFile(), w.configFile()} {
@@ -201,7 +212,7 @@ func TestCompletionAndManual(t *testing.T) {
 			t.Errorf("%s: %q, %q", shell, clip(got.out), got.err)
 		}
 	}
-	w.run(t, "completion", "tcsh").fails(t, 2, "tcsh")
+	w.run(t, "completion", "tcsh").fails(t, 2, "zsh")
 	script := filepath.Join(w.home, "completion")
 	writeFile(t, script, w.run(t, "completion", "bash").out)
 	got := finish(t, command{path: "bash", args: []string{"-n", script}, env: environment(w.home)})

@@ -82,12 +82,19 @@ func contentsOf(t *testing.T, folder string) map[string]string {
 
 var expiry = regexp.MustCompile(`"(expires|Expires|expiration)":\s*"[^"]+"`)
 
-// age makes the credentials that are kept look as if they ended in left: tests
-// cannot wait for an hour.
+var since = regexp.MustCompile(`"at":\s*"[^"]+"`)
+
+// age makes the credentials that are kept look as if they ended in left, and the
+// login as if it were ten minutes old, when its ID token is kept no longer:
+// tests cannot wait for an hour.
 func (w *world) age(t *testing.T, left time.Duration) {
 	t.Helper()
 	changed := 0
 	for path, text := range contentsOf(t, w.state()) {
+		if strings.Contains(text, `"id_token"`) {
+			writeFile(t, path, since.ReplaceAllString(text, `"at":"`+time.Now().Add(-10*time.Minute).UTC().Format(time.RFC3339)+`"`))
+			continue
+		}
 		if !strings.Contains(text, "AWS") && !strings.Contains(strings.ToLower(text), "secret_access_key") && !strings.Contains(strings.ToLower(text), "secretaccesskey") {
 			continue
 		}
