@@ -115,7 +115,7 @@ func TestFaultsAreReportedAtOnce(t *testing.T) {
 		got = append(got, strings.TrimPrefix(f.String(), path))
 	}
 	want := []string{
-		`:3:5: unknown key "adress"`,
+		`:3:5: unknown key "adress", did you mean "address"?`,
 		`:4:13: region: "EU" is not a region, such as eu-west-1`,
 		`:5:15: duration: "1m" is not a time from 15m to 12h, such as 1h`,
 		`:7: profile "b": address is for use with a sidecar and issuer for use without a sidecar; give only one of them`,

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/discovery"
@@ -37,10 +38,13 @@ func (l *faultList) need(v, near text, key, meaning string) bool {
 	return v.V != ""
 }
 
+// Compiled when they are first needed: the client has this room in it, too, and
+// starts more often than it checks a sidecar's configuration.
 var (
-	roleARN = regexp.MustCompile(`^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$`)
-	alias   = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
-	region  = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	roleARN = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^arn:[a-z0-9-]+:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$`)
+	})
+	shortName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9-]{1,32}$`) })
 )
 
 // check judges the values that stand in the file itself.
@@ -50,7 +54,7 @@ func (c *Config) check() strictyaml.Faults {
 	c.checkIssuers(l)
 	c.checkRoles(l)
 	for _, r := range []text{c.Region, c.Upstream.Region} {
-		if !region.MatchString(r.V) {
+		if !shortName().MatchString(r.V) {
 			l.at(r, "%q is not the name of a region, such as eu-west-1", r.V)
 		}
 	}
@@ -124,7 +128,7 @@ func (c *Config) checkIssuers(l *faultList) {
 				l.at(i.Issuer, "email_domains: %q is not a domain, such as example.com", d)
 			}
 		}
-		if a := i.Alias; a.V != "" && !alias.MatchString(a.V) {
+		if a := i.Alias; a.V != "" && !shortName().MatchString(a.V) {
 			l.at(a, "alias %q: lower-case letters, digits and hyphens are wanted", a.V)
 		}
 		if len(c.Issuers) > 1 && (i.Alias.V == "" || aliases[i.Alias.V]) {
@@ -141,7 +145,7 @@ func (c *Config) checkRoles(l *faultList) {
 	seen := map[string]bool{}
 	for _, r := range c.Roles {
 		switch {
-		case !roleARN.MatchString(r.ARN.V):
+		case !roleARN().MatchString(r.ARN.V):
 			l.at(r.ARN, "arn %q is not the ARN of an IAM role, such as arn:aws:iam::111122223333:role/analyst", r.ARN.V)
 		case seen[r.ARN.V]:
 			l.at(r.ARN, "role %q stands twice", r.ARN.V)

@@ -67,7 +67,7 @@ func TestLoadTellsEveryFault(t *testing.T) {
 	write("proxy.yaml", `listen: 0.0.0.0:80
 adress: https://x
 issuers:
-  - {issuer: "http://idp.example"}
+  - {issuer: "http://idp.example", client_di: x}
 roles:
   - {arn: "role/r", everyone: true}
   - {arn: "arn:aws:iam::111122223333:role/r"}
@@ -85,7 +85,8 @@ audit: {file: no-such-folder/audit.jsonl}
 	all := strings.ReplaceAll(faults.Error(), dir+"/", "")
 	for _, want := range []string{
 		`proxy.yaml:1:9: listen "0.0.0.0:80" is not a loopback address`,
-		`proxy.yaml:2:1: unknown key "adress"`,
+		`proxy.yaml:2:1: unknown key "adress", did you mean "address"?`,
+		`proxy.yaml:4:36: unknown key "client_di", did you mean "client_id"?`,
 		`proxy.yaml:4:14: issuer "http://idp.example" is not an https URL`,
 		`proxy.yaml:4:14: client_id is missing: the client that ID tokens must be for`,
 		`proxy.yaml:8:55: sessions.deployment: deployment "a b" is not 1 to 64 letters`,

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/session"
@@ -257,7 +258,7 @@ func questions(targets []s3api.Target) []policy.Question {
 	qs := make([]policy.Question, 0, len(targets))
 	for _, t := range targets {
 		qs = append(qs, question(t))
-		if folded := strings.TrimPrefix(slashes.ReplaceAllLiteralString(t.Key, "/"), "/"); folded != t.Key {
+		if folded := strings.TrimPrefix(slashes().ReplaceAllLiteralString(t.Key, "/"), "/"); folded != t.Key {
 			t.Key = folded
 			qs = append(qs, question(t))
 		}
@@ -265,7 +266,7 @@ func questions(targets []s3api.Target) []policy.Question {
 	return qs
 }
 
-var slashes = regexp.MustCompile("//+")
+var slashes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("//+") })
 
 func question(t s3api.Target) policy.Question {
 	path := t.Bucket

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/idtoken"
@@ -35,7 +36,8 @@ const (
 	longestSession  = MaxLifetime
 )
 
-var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+// sessionName is compiled at the first call, not at the start of every client.
+var sessionName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\w+=,.@-]{2,64}$`) })
 
 // serveSTS speaks the two calls of STS that people need: to get a session, and
 // to ask whose it is.
@@ -91,7 +93,7 @@ func parseForm(h http.Header, body []byte) (url.Values, error) {
 func (s *Server) assumeRole(x *exchange, form url.Values) error {
 	x.event.Kind = audit.KindSession
 	arn, name := form.Get("RoleArn"), form.Get("RoleSessionName")
-	if !sessionName.MatchString(name) {
+	if !sessionName().MatchString(name) {
 		return &refusal{Code: "ValidationError", Message: "RoleSessionName: 2 to 64 letters, digits or any of +=,.@_- are wanted."}
 	}
 	asked, err := duration(form.Get("DurationSeconds"))

@@ -12,7 +12,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -96,11 +96,13 @@ func Decode(file string, data []byte, v any) error {
 	}
 	var root yaml.Node
 	if err := yaml.Load(data, &root); err != nil {
-		return faults(file, err).Err()
+		return faults(file, err, nil).Err()
 	}
 	found := walk(file, &root)
 	if err := root.Load(v, yaml.WithKnownFields(), yaml.WithUniqueKeys(false)); err != nil {
-		found = append(found, faults(file, err)...)
+		found = append(found, faults(file, err, func(line, column int) []string {
+			return keysAt(&root, reflect.TypeOf(v), line, column)
+		})...)
 	}
 	return found.Err()
 }
@@ -145,37 +147,54 @@ func walk(file string, n *yaml.Node) Faults {
 	return found
 }
 
-var (
-	unknownField = regexp.MustCompile(`^field (.+) not found in type .*$`)
-	wrongType    = regexp.MustCompile("^cannot construct !!(\\w+)(?: `(.*)`)? into (.*)$")
-)
-
 // faults turns the library's errors into ours, in words that say what to
-// write.
-func faults(file string, err error) Faults {
-	var all *yaml.LoadErrors
-	if errors.As(err, &all) {
+// write. known gives the keys that may stand at a place; it may be nil.
+func faults(file string, err error, known func(line, column int) []string) Faults {
+	if all, ok := errors.AsType[*yaml.LoadErrors](err); ok {
 		var found Faults
 		for _, e := range all.Errors {
-			found = append(found, fault(file, e))
+			found = append(found, fault(file, e, known))
 		}
 		return found
 	}
-	var one *yaml.LoadError
-	if errors.As(err, &one) {
-		return Faults{fault(file, one)}
+	if one, ok := errors.AsType[*yaml.LoadError](err); ok {
+		return Faults{fault(file, one, known)}
 	}
 	return Faults{{File: file, Text: err.Error()}}
 }
 
-func fault(file string, e *yaml.LoadError) Fault {
+func fault(file string, e *yaml.LoadError, known func(line, column int) []string) Fault {
 	text := strings.TrimPrefix(e.Message, "yaml: ")
-	if m := unknownField.FindStringSubmatch(text); m != nil {
-		text = fmt.Sprintf("unknown key %q", m[1])
-	} else if m := wrongType.FindStringSubmatch(text); m != nil {
-		text = fmt.Sprintf("%s is wanted here, not %s", kind(m[3]), given(m[1], m[2]))
+	if name, ok := unknownField(text); ok {
+		text = fmt.Sprintf("unknown key %q", name)
+		if known != nil {
+			text += meant(name, known(e.Mark.Line, e.Mark.Column))
+		}
+	} else if tag, value, goType, ok := wrongType(text); ok {
+		text = fmt.Sprintf("%s is wanted here, not %s", kind(goType), given(tag, value))
 	}
 	return Fault{File: file, Line: e.Mark.Line, Column: e.Mark.Column, Text: text}
+}
+
+// unknownField reads "field NAME not found in type T".
+func unknownField(text string) (name string, ok bool) {
+	rest, ok := strings.CutPrefix(text, "field ")
+	if i := strings.LastIndex(rest, " not found in type "); ok && i > 0 {
+		return rest[:i], true
+	}
+	return "", false
+}
+
+// wrongType reads "cannot construct !!TAG into T", where TAG is followed by the
+// value in backticks if it is a scalar.
+func wrongType(text string) (tag, value, goType string, ok bool) {
+	rest, ok := strings.CutPrefix(text, "cannot construct !!")
+	i := strings.LastIndex(rest, " into ")
+	if !ok || i < 0 {
+		return "", "", "", false
+	}
+	tag, value, _ = strings.Cut(rest[:i], " ")
+	return tag, strings.TrimSuffix(strings.TrimPrefix(value, "`"), "`"), rest[i+len(" into "):], true
 }
 
 func given(tag, value string) string {

@@ -14,6 +14,12 @@ type inner struct {
 	X int `yaml:"x"`
 }
 
+type row struct {
+	Width strictyaml.Value[struct {
+		Height int `yaml:"height"`
+	}] `yaml:"width"`
+}
+
 type document struct {
 	Name  strictyaml.Value[string]   `yaml:"name"`
 	Count int                        `yaml:"count"`
@@ -22,6 +28,10 @@ type document struct {
 	Deep  map[string]inner           `yaml:"deep"`
 	Items []strictyaml.Value[string] `yaml:"items"`
 	Sub   strictyaml.Value[inner]    `yaml:"sub"`
+
+	Rows []row                             `yaml:"rows"`
+	Wide strictyaml.Value[row]             `yaml:"wide"`
+	By   map[string]strictyaml.Value[*row] `yaml:"by"`
 }
 
 func TestDecodeRemembersPositions(t *testing.T) {
@@ -47,6 +57,16 @@ f:4:1: unknown key "bad"
 f:6:5: a text is wanted here, not a mapping
 f:8:10: a whole number is wanted here, not "z"
 f:8:13: unknown key "y"`},
+		{"a known key is meant", "nmae: x\nCount: 1\nliist: []\n", `f:1:1: unknown key "nmae", did you mean "name"?
+f:2:1: unknown key "Count", did you mean "count"?
+f:3:1: unknown key "liist", did you mean "list"?`},
+		{"no key is meant", "nothing: x\nnon: y\n", "f:1:1: unknown key \"nothing\"\nf:2:1: unknown key \"non\""},
+		{"meant further in", "rows:\n  - {wdith: 1}\nwide: {width: {heigth: 2}}\nby: {k: {with: 3, count: 4}}\n", `f:2:6: unknown key "wdith", did you mean "width"?
+f:3:16: unknown key "heigth", did you mean "height"?
+f:4:10: unknown key "with", did you mean "width"?
+f:4:19: unknown key "count"`},
+		{"a key with blanks", "a key not found in type x: 1\n", `f:1:1: unknown key "a key not found in type x"`},
+		{"a value with words", "count: 1 into 2\n", `f:1:8: a whole number is wanted here, not "1 into 2"`},
 		{"inside a value", "sub: {x: 1, z: 2, x: 3}\n", "f:1:13: unknown key \"z\"\nf:1:19: key \"x\" stands twice; the first is on line 1"},
 		{"list wanted", "list: a\n", `f:1:7: a list is wanted here, not "a"`},
 		{"anchor, alias", "name: &a x\nlist: [*a]\n", "f:1:7: anchor &a: anchors and aliases are not read here; write the value out\nf:2:8: alias *a: anchors and aliases are not read here; write the value out"},
