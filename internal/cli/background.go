@@ -78,7 +78,7 @@ func (p *process) loginInBackground(ctx context.Context) (*store.Credentials, er
 	go func() {
 		said, _ := io.ReadAll(io.LimitReader(stderr, 16<<10))
 		io.Copy(io.Discard, stderr)
-		ended <- childFailure(child.Wait(), string(said))
+		ended <- p.childFailure(child.Wait(), string(said))
 	}()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -111,11 +111,11 @@ func (p *process) loginInBackground(ctx context.Context) (*store.Credentials, er
 }
 
 // childFailure is what the process said that logged in, if it failed.
-func childFailure(err error, said string) error {
+func (p *process) childFailure(err error, said string) error {
 	if err == nil {
 		return nil
 	}
-	f := &failure{code: exitLogin, err: errors.New("the login ended before it was finished")}
+	f := &failure{code: exitLogin, err: errors.New("the login ended before it was finished"), hint: "run: gimme login --profile " + p.name}
 	if e, ok := errors.AsType[*exec.ExitError](err); ok && e.ExitCode() > 0 && e.ExitCode() != exitInterrupted {
 		f.code = e.ExitCode()
 	}
