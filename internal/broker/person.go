@@ -250,6 +250,12 @@ func loginError(t target, err error) *Error {
 	if fault, ok := errors.AsType[*idtoken.Error](err); ok {
 		e.Hint = tokenHint(fault.Code)
 	}
+	if _, ok := errors.AsType[*login.PortsError](err); ok {
+		e.Hint = "end the program that holds one, or have further ports registered at the provider and name them with --ports"
+	}
+	if errors.Is(err, login.ErrNotOffered) {
+		e.Hint = "log in another way: --flow browser, or --flow paste on a machine without one"
+	}
 	return e
 }
 

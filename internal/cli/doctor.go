@@ -81,7 +81,7 @@ func (a App) runDoctor(ctx context.Context, profile string, asJSON bool) error {
 	faults := doctor.Run(ctx, doctor.Options{
 		HTTP: client, Getenv: a.Getenv, Address: s.Address, Issuer: s.Issuer, ClientID: s.ClientID, Region: s.Region,
 		IDP: s.IDP, RedirectHost: s.RedirectHost, Ports: s.Ports, Profile: p.name, Files: p.files,
-		Run: runProgram, Environ: a.Environ,
+		Run: runProgram, Environ: a.environ(),
 	}, func(f doctor.Finding) { a.tellFinding(f, asJSON) })
 	switch {
 	case ctx.Err() != nil:

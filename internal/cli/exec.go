@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -63,7 +64,7 @@ func (a App) runExec(ctx context.Context, flags *pflag.FlagSet, args []string) e
 	if err != nil {
 		return err
 	}
-	env := scrubbed(a.Environ)
+	env := scrubbed(a.environ())
 	keys, _ := flags.GetBool("keys")
 	if found, err := p.files.Find(p.name); !keys && err == nil && found.ProcessArgs != nil && !found.Shadowed {
 		env = append(env, "AWS_PROFILE="+p.name)
@@ -91,6 +92,14 @@ func notRun(name string, err error) error {
 type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("the command ended with %d", int(e)) }
+
+// environ is the environment of the programs that are started.
+func (a App) environ() []string {
+	if a.Environ == nil {
+		return os.Environ()
+	}
+	return a.Environ
+}
 
 // scrubbed is env without what would come before a profile or keys.
 func scrubbed(env []string) []string {

@@ -41,7 +41,8 @@ func (t *story) logIn(ctx context.Context, p Person, profile string) (string, er
 	var stdout bytes.Buffer
 	stderr := &margin{to: t.teller}
 	code := t.options.Gimme(within, Invocation{
-		Args: []string{"s3", "--address", t.url, "--profile", profile},
+		// Two people share this home: whom a login is of has to be said.
+		Args: []string{"s3", "--address", t.url, "--profile", profile, "--login-hint", p.Email},
 		Env:  t.environment(), OpenBrowser: open, Stdout: &stdout, Stderr: stderr,
 	})
 	cause := context.Cause(within)

@@ -21,7 +21,7 @@ func (t *story) steps() []step {
 	return []step{
 		{
 			"Alice logs in. She is a data engineer.",
-			login + aliceProfile,
+			login + aliceProfile + " --login-hint " + t.alice.Email,
 			func(ctx context.Context) (string, error) { return t.logIn(ctx, t.alice, aliceProfile) },
 		}, {
 			"",
@@ -53,7 +53,7 @@ func (t *story) steps() []step {
 			t.remove,
 		}, {
 			"Bob logs in. He is in no group.",
-			login + bobProfile,
+			login + bobProfile + " --login-hint " + t.bob.Email,
 			func(ctx context.Context) (string, error) { return t.logIn(ctx, t.bob, bobProfile) },
 		}, {
 			"",

@@ -7,6 +7,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,13 +72,16 @@ func Get(ctx context.Context, o Options) (*Token, error) {
 		return nil, ctx.Err()
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
-		return nil, &Error{s.Name, fmt.Errorf("get an ID token from %s: %w", s.Title, e.Err), e.Hint}
+		return nil, &Error{s.Name, fmt.Errorf("get an ID token from %s: %w", s.Title, e.Err), cmp.Or(e.Hint, jobsHint)}
 	}
 	if err != nil {
-		return nil, &Error{s.Name, fmt.Errorf("get an ID token from %s: %w", s.Title, err), ""}
+		return nil, &Error{s.Name, fmt.Errorf("get an ID token from %s: %w", s.Title, err), jobsHint}
 	}
 	return &Token{secret.New(raw), s.Name}, nil
 }
+
+// jobsHint is for what only the system itself can explain.
+const jobsHint = "docs/ci.md says what a job of this system needs"
 
 func unknown(o Options) error {
 	if o.Identity == "" || o.Identity == "auto" {

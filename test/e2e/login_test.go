@@ -115,7 +115,7 @@ func TestProfile(t *testing.T) {
 		}
 	}
 
-	again, got := beginLogin(t, w.env(), "--profile", "sidecar", "--force").as(t, "alice", nil)
+	again, got := beginLogin(t, w.env(), "--profile", "sidecar").as(t, "alice", nil)
 	got.must(t)
 	if !strings.Contains(again.text, "signed in") {
 		t.Errorf("the page says %q", again.text)

@@ -95,10 +95,11 @@ type login struct {
 	address string
 }
 
-// beginLogin runs `gimme s3` until it has printed the address to open.
+// beginLogin runs `gimme s3` until it has printed the address to open, whatever
+// is at hand.
 func beginLogin(t *testing.T, env []string, args ...string) *login {
 	t.Helper()
-	return begin(t, env, append([]string{"s3", "--no-browser"}, args...)...)
+	return begin(t, env, append([]string{"s3", "--no-browser", "--force"}, args...)...)
 }
 
 // begin runs gimme until it has printed the address to open.
