@@ -66,6 +66,7 @@ func TestLoginWithoutRole(t *testing.T) {
 		"alice": {[]string{"--role", staffRole}, "alice@example.com may not take role"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			w := &world{provider: w.provider, upstream: w.upstream, sidecar: w.sidecar, home: t.TempDir()} // each has a machine
 			l := beginLogin(t, w.env(), append([]string{"--profile", "sidecar", "--address", w.sidecar.address}, row.args...)...)
 			shown, got := l.as(t, name, nil)
 			if got.code != 1 || !strings.Contains(got.err, row.want) || !strings.Contains(got.err, "gimme: hint: ") {

@@ -145,7 +145,7 @@ func (c *cloud) login(t *testing.T, made certificate, role string) *login {
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	writeFile(t, ca, made.authority)
 	return beginLogin(t, environment(c.home, "SSL_CERT_FILE="+ca), "--profile", "data", "--issuer", "https://"+loginHost,
-		"--client-id", "gimme", "--role-arn", role, "--region", "us-east-1", "--sts-endpoint", c.sts)
+		"--client-id", "gimme", "--role-arn", role, "--region", "us-east-1", "--sts-endpoint", c.sts, "--force")
 }
 
 // readsAs finishes a login and uses the profile.

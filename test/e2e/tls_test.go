@@ -92,7 +92,7 @@ func TestTLS(t *testing.T) {
 	}
 	w.untouched(t)
 	for _, name := range []string{"SSL_CERT_FILE", "AWS_CA_BUNDLE"} {
-		_, got := beginLogin(t, w.env(name+"="+ca), at[2:]...).as(t, "alice", nil)
+		_, got := beginLogin(t, w.env(name+"="+ca), append(at[2:], "--force")...).as(t, "alice", nil)
 		got.must(t)
 	}
 
