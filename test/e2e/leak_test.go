@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,9 +51,7 @@ func TestClientSecretsStayOutOfSight(t *testing.T) {
 	renewed := w.run(t, "s3", "--profile", "sidecar").silent(t)
 
 	secrets := w.secrets(t)
-	for name, want := range map[string]string{"access key": setting(t, w, "aws_secret_access_key"), "session token": setting(t, w, "aws_session_token")} {
-		secrets[name] = want
-	}
+	maps.Copy(secrets, map[string]string{"access key": setting(t, w, "aws_secret_access_key"), "session token": setting(t, w, "aws_session_token")})
 	if len(secrets) < 8 {
 		t.Errorf("only %d secrets came up: %v", len(secrets), secrets)
 	}
