@@ -48,7 +48,9 @@ func (a App) backgroundLogin(ctx context.Context, profile string) error {
 		}
 	}
 	b := p.broker
-	b.Ask = &broker.Ask{Flow: login.Browser, OpenBrowser: a.OpenBrowser, Notify: a.notify, Patient: true}
+	told := a.progress()
+	defer told.end()
+	b.Ask = &broker.Ask{Flow: login.Browser, OpenBrowser: a.OpenBrowser, Notify: told.login, Patient: true}
 	if _, err := b.Credentials(ctx, p.request); err != nil {
 		return brokerFailure(err)
 	}

@@ -42,6 +42,9 @@ func (a App) Run(ctx context.Context, args []string) int {
 	if a.AtHand(args) {
 		return exitOK
 	}
+	if a.OpenTerminal != nil {
+		a.OpenTerminal = inForeground(a.OpenTerminal)
+	}
 	if profile, ok := isBackground(args); ok {
 		return a.report(a.backgroundLogin(ctx, profile))
 	}

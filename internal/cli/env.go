@@ -16,10 +16,7 @@ import (
 )
 
 func (a App) env() *cobra.Command {
-	var formats []string
-	for _, f := range shellenv.Formats() {
-		formats = append(formats, string(f))
-	}
+	formats := formats()
 	c := &cobra.Command{
 		Use:   "env",
 		Short: "Print credentials as variables for a shell, a program or a CI job",
@@ -57,7 +54,8 @@ values at run time, the secrets are masked first.`,
 		if err != nil {
 			return err
 		}
-		vars := variables(got)
+		a.keepRole(c.Context(), p)
+		vars := variables(got.Credentials)
 		masks := io.Writer(a.Stderr) // stdout is evaluated
 		if format == string(shellenv.GitHub) {
 			masks = a.Stdout
@@ -77,6 +75,14 @@ values at run time, the secrets are masked first.`,
 		return shellenv.Write(a.Stdout, shellenv.Format(format), vars)
 	}
 	return c
+}
+
+func formats() []string {
+	var all []string
+	for _, f := range shellenv.Formats() {
+		all = append(all, string(f))
+	}
+	return all
 }
 
 // variables are those that AWS clients read.

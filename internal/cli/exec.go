@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -60,20 +62,29 @@ func (a App) runExec(ctx context.Context, flags *pflag.FlagSet, args []string) e
 	if err != nil {
 		return notRun(args[0], err)
 	}
+	keys, _ := flags.GetBool("keys")
+	byName := !keys && a.answers(p)
 	got, err := a.obtain(ctx, p, flags)
 	if err != nil {
 		return err
 	}
-	env := scrubbed(a.environ())
-	keys, _ := flags.GetBool("keys")
-	if found, err := p.files.Find(p.name); !keys && err == nil && found.ProcessArgs != nil && !found.Shadowed {
-		env = append(env, "AWS_PROFILE="+p.name)
-	} else {
-		for _, v := range variables(got) {
-			env = append(env, v.Name+"="+v.Value)
+	a.keepRole(ctx, p)
+	vars := []string{"AWS_PROFILE=" + p.name}
+	if !byName {
+		vars = nil
+		for _, v := range variables(got.Credentials) {
+			vars = append(vars, v.Name+"="+v.Value)
 		}
 	}
-	return a.become(ctx, path, args, env)
+	return a.become(path, args, with(scrubbed(a.environ()), vars))
+}
+
+// answers says whether the profile's name is enough for programs: it has a
+// credential_process of ours, which comes to the same credentials as this run.
+func (a App) answers(p *plan) bool {
+	found, err := p.files.Find(p.name)
+	filed, ok := p.file.Profile(p.name)
+	return err == nil && found.ProcessArgs != nil && !found.Shadowed && ok && reflect.DeepEqual(filed, p.settings)
 }
 
 // notRun says why a command was not run.
@@ -109,7 +120,25 @@ func scrubbed(env []string) []string {
 		"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 	}
 	return slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
+		name := nameOf(entry)
 		return slices.Contains(conflicting, name) || strings.HasPrefix(name, "AWS_CONTAINER_") || strings.HasPrefix(name, "AWS_ENDPOINT_URL")
 	})
+}
+
+// with is env with vars in the place of those that have the same names.
+func with(env, vars []string) []string {
+	env = slices.DeleteFunc(env, func(entry string) bool {
+		return slices.ContainsFunc(vars, func(v string) bool { return nameOf(v) == nameOf(entry) })
+	})
+	return append(env, vars...)
+}
+
+// nameOf is the name of a variable. Windows does not tell capitals from small
+// letters there.
+func nameOf(entry string) string {
+	name, _, _ := strings.Cut(entry, "=")
+	if runtime.GOOS == "windows" {
+		return strings.ToUpper(name)
+	}
+	return name
 }

@@ -1,17 +1,28 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"os/signal"
 )
 
-// become runs the command in our place: with our streams, and with our exit
-// code. What interrupts us reaches it by itself, because it is in our group;
-// what is sent to us alone is handed on.
-func (a App) become(ctx context.Context, path string, args, env []string) error {
+// become runs the command in our place, with our streams. Where the system can
+// do it, this process turns into the command, so that signals, the terminal and
+// the exit code are the command's own.
+func (a App) become(path string, args, env []string) error {
+	if a.Stdin == os.Stdin && a.Stdout == os.Stdout && a.Stderr == os.Stderr {
+		if err := replace(path, args, env); !errors.Is(err, errors.ErrUnsupported) {
+			return notRun(args[0], err)
+		}
+	}
+	return a.run(path, args, env)
+}
+
+// run runs the command beside us, and ends with its exit code. What interrupts
+// us reaches it by itself, because it is in our group; what is sent to us alone
+// is handed on.
+func (a App) run(path string, args, env []string) error {
 	c := exec.Command(path, args[1:]...)
 	c.Args[0] = args[0]
 	c.Env, c.Stdin, c.Stdout, c.Stderr = env, a.Stdin, a.Stdout, a.Stderr

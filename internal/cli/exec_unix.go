@@ -4,8 +4,17 @@ package cli
 
 import (
 	"os"
+	"os/signal"
 	"syscall"
 )
+
+// replace turns this process into the command, and returns only if it cannot.
+func replace(path string, args, env []string) error {
+	// What is ignored stays so in the command, and most programs count on
+	// being ended by SIGPIPE.
+	signal.Reset(syscall.SIGPIPE)
+	return syscall.Exec(path, args, env)
+}
 
 // handedOn are the signals that the command gets from us. SIGINT and SIGQUIT
 // come from a terminal, and to the whole group.

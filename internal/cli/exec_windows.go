@@ -1,6 +1,11 @@
 package cli
 
-import "os"
+import (
+	"errors"
+	"os"
+)
+
+func replace(string, []string, []string) error { return errors.ErrUnsupported }
 
 func handedOn() []os.Signal { return []os.Signal{os.Interrupt} }
 

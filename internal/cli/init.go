@@ -104,18 +104,15 @@ func (a App) saveInit(ctx context.Context, file *config.File, name string, setti
 // confirm asks a question at the terminal. instead is the command that asks
 // nothing.
 func (a App) confirm(ctx context.Context, question, instead string) error {
-	if a.OpenTerminal == nil {
+	t := a.terminal()
+	if t == nil {
 		return usage(instead, "there is no terminal to ask at")
 	}
-	terminal, err := a.OpenTerminal()
-	if err != nil || terminal == nil {
-		return usage(instead, "there is no terminal to ask at")
-	}
-	defer terminal.Close()
-	fmt.Fprintf(terminal, "%s [y/N] ", question)
-	line, err := linesOf(terminal)(ctx)
+	defer t.close()
+	fmt.Fprintf(t, "%s [y/N] ", question)
+	line, err := t.lines(ctx)
 	if err != nil {
-		fmt.Fprintln(terminal)
+		fmt.Fprintln(t)
 		return cmp.Or(ctx.Err(), context.Canceled)
 	}
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {

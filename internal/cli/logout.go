@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/gimme-broker/gimme/internal/broker"
 	"github.com/gimme-broker/gimme/internal/login"
@@ -36,7 +38,7 @@ profile's settings stay too, unless --forget is given.`,
 		name, _ := flags.GetString("profile")
 		p, err := a.settled(name)
 		if err != nil {
-			return err
+			return a.leftover(c.Context(), name, flags, err)
 		}
 		if dry, _ := flags.GetBool("dry-run"); dry {
 			return a.showRemoval(p)
@@ -49,6 +51,27 @@ profile's settings stay too, unless --forget is given.`,
 		return a.runLogout(c.Context(), p, forget, noBrowser)
 	}
 	return c
+}
+
+// leftover takes out of the AWS files what gimme wrote for a profile of which it
+// has no settings any more. Where there is nothing of that, why is the error.
+func (a App) leftover(ctx context.Context, name string, flags *pflag.FlagSet, why error) error {
+	p, err := a.configured()
+	if err != nil || name == "" {
+		return why
+	}
+	p.name = name
+	if _, ok := p.file.Profile(name); ok {
+		return why
+	}
+	if found, err := p.files.Find(name); err != nil || !found.Ours {
+		return why
+	}
+	if dry, _ := flags.GetBool("dry-run"); dry {
+		return a.showRemoval(p)
+	}
+	fmt.Fprintf(a.Stderr, "Note: gimme has no settings of profile %s, so that nothing is known of its login.\n", name)
+	return a.takeOut(ctx, p)
 }
 
 func (a App) showRemoval(p *plan) error {
@@ -64,18 +87,42 @@ func (a App) showRemoval(p *plan) error {
 	return err
 }
 
-// runLogout goes on where a part fails, and fails in the end.
+// runLogout takes leave of the provider first: that is what must not wait for
+// files that cannot be written.
 func (a App) runLogout(ctx context.Context, p *plan, forget, noBrowser bool) error {
 	b, err := a.broker(p, nil)
 	if err != nil {
 		return err
 	}
+	told := a.progress()
+	defer told.end()
+	b.Notify = told.broker
+	sharing := a.sharing(b, p)
 	farewell, err := b.Logout(ctx, p.request())
 	if err != nil {
 		return brokerFailure(err)
 	}
 	a.tellFarewell(ctx, p, farewell, noBrowser)
+	if len(sharing) > 0 {
+		fmt.Fprintf(a.Stderr, "Note: the login was also that of profile %s: what is at hand there lasts until it expires, and then somebody has to log in.\n", strings.Join(sharing, ", "))
+	}
 	ctx = context.WithoutCancel(ctx)
+	if err := a.takeOut(ctx, p); err != nil || !forget {
+		return err
+	}
+	if err := p.file.Remove(ctx, p.name); err != nil {
+		return &failure{exitFailed, fmt.Errorf("take profile %q out of %s: %w", p.name, p.file.Path(), err), "take it out with an editor"}
+	}
+	fmt.Fprintf(a.Stderr, "%-13s%s: profile %s\n", "Forgotten", p.file.Path(), p.name)
+	return nil
+}
+
+// takeOut takes out of the AWS files what gimme wrote there.
+func (a App) takeOut(ctx context.Context, p *plan) error {
+	found, err := p.files.Find(p.name)
+	if err != nil {
+		return fileFailure(err)
+	}
 	notices, err := p.files.Remove(ctx, p.name)
 	for _, n := range notices {
 		fmt.Fprintf(a.Stderr, "Note: %s.\n", printable(n))
@@ -83,14 +130,29 @@ func (a App) runLogout(ctx context.Context, p *plan, forget, noBrowser bool) err
 	if err != nil {
 		return fileFailure(err)
 	}
-	if !forget {
+	if found.Ours {
+		fmt.Fprintf(a.Stderr, "%-13sprofile %s, out of the AWS files\n", "Taken out", p.name)
+	}
+	return nil
+}
+
+// sharing are the other profiles whose login is the same.
+func (a App) sharing(b *broker.Broker, p *plan) (names []string) {
+	mine, _, err := b.Known(p.request())
+	if err != nil || mine == nil {
 		return nil
 	}
-	if err := p.file.Remove(ctx, p.name); err != nil {
-		return &failure{exitFailed, fmt.Errorf("take profile %q out of %s: %w", p.name, p.file.Path(), err), "take it out with an editor"}
+	for _, name := range p.file.Names() {
+		other, err := a.settled(name)
+		if err != nil || name == p.name || other.settings.LoginHint != p.settings.LoginHint {
+			continue
+		}
+		theirs, _, err := b.Known(other.request())
+		if err == nil && theirs != nil && theirs.Issuer == mine.Issuer && theirs.ClientID == mine.ClientID {
+			names = append(names, name)
+		}
 	}
-	fmt.Fprintf(a.Stderr, "%-13s%s: profile %s\n", "Forgotten", p.file.Path(), p.name)
-	return nil
+	return names
 }
 
 func (a App) tellFarewell(ctx context.Context, p *plan, f *broker.Farewell, noBrowser bool) {
@@ -110,7 +172,7 @@ func (a App) tellFarewell(ctx context.Context, p *plan, f *broker.Farewell, noBr
 	if f.EndSession == "" {
 		return
 	}
-	fmt.Fprintf(a.Stderr, "%-13s%s\n", "To end the provider's own session, open", f.EndSession)
+	fmt.Fprintf(a.Stderr, "The provider's own session in the browser ends at this address:\n\n  %s\n\n", printable(f.EndSession))
 	if machineFlow, _ := login.Look(a.Getenv).Choose(); !noBrowser && a.OpenBrowser != nil && machineFlow == login.Browser {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()

@@ -1,45 +1,34 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 )
 
 // pick lets the person choose one of several roles at the terminal.
-func (a App) pick(ctx context.Context, roles []string) (string, error) {
-	terminal, err := a.OpenTerminal()
-	if err != nil || terminal == nil {
-		var list strings.Builder
-		for _, r := range roles {
-			list.WriteString("\n  " + r)
-		}
-		return "", usage("choose one: --role "+roles[0], "several roles can be taken:%s", list.String())
-	}
-	defer terminal.Close()
-	fmt.Fprintf(terminal, "You may take several roles:\n\n")
+func pick(ctx context.Context, t *terminal, roles []string) (string, error) {
+	fmt.Fprintf(t, "You may take several roles:\n\n")
 	for i, r := range roles {
-		fmt.Fprintf(terminal, "  %2d  %s\n", i+1, printable(r))
+		fmt.Fprintf(t, "  %2d  %s\n", i+1, printable(r))
 	}
-	fmt.Fprintln(terminal)
-	next := linesOf(terminal)
+	fmt.Fprintln(t)
 	for {
-		fmt.Fprintf(terminal, "Which one? Its number or part of its name; Enter takes 1, q leaves: ")
-		line, err := next(ctx)
+		fmt.Fprintf(t, "Which one? Its number or part of its name; Enter takes 1, q leaves: ")
+		line, err := t.lines(ctx)
 		if err != nil {
-			fmt.Fprintln(terminal)
-			if ctx.Err() != nil {
-				return "", ctx.Err()
-			}
-			return "", usage("choose one: --role "+roles[0], "no role was chosen")
+			fmt.Fprintln(t)
+			return "", cmp.Or(ctx.Err(), errors.New("several roles can be taken, and none was chosen"))
 		}
 		role, why := choice(roles, strings.TrimSpace(line))
 		switch {
 		case why == leave:
 			return "", context.Canceled
 		case why != "":
-			fmt.Fprintln(terminal, why)
+			fmt.Fprintln(t, why)
 		default:
 			return role, nil
 		}

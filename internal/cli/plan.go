@@ -2,8 +2,6 @@ package cli
 
 import (
 	"cmp"
-	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -25,6 +23,7 @@ type plan struct {
 	file     *config.File
 	files    awsfile.Files
 	getenv   func(string) string
+	chosen   string // the role that the person chose in this run; empty: nobody was asked
 }
 
 // profileFlag adds --profile.
@@ -37,6 +36,7 @@ func profileFlag(flags *pflag.FlagSet) {
 func settingFlags(flags *pflag.FlagSet) {
 	for _, s := range config.Settings() {
 		flags.String(s.Flag(), "", s.Usage)
+		group(flags, s.Group, s.Flag())
 	}
 }
 
@@ -45,6 +45,7 @@ func loginFlags(flags *pflag.FlagSet) {
 	flags.Bool("no-browser", false, "print the address to open instead of opening a browser")
 	flags.Duration("timeout", login.DefaultTimeout, "how long to wait for the login, `1s to 1h`")
 	flags.Bool("force", false, "a wholly new login, whatever is at hand; the provider asks who it is")
+	group(flags, config.GroupLogin, "no-browser", "timeout", "force")
 }
 
 // plan reads the configuration and resolves the profile's settings. Flags that
@@ -121,25 +122,25 @@ func (a App) broker(p *plan, ask *broker.Ask) (*broker.Broker, error) {
 		return nil, &failure{exitFailed, err, ""}
 	}
 	return &broker.Broker{
-		HTTP: client, Getenv: a.Getenv, Ask: ask, Notify: a.notifyBroker,
+		HTTP: client, Getenv: a.Getenv, Ask: ask,
 		Store: store.Open(folder, store.Options{Plain: p.settings.TokenStore == "file"}),
 	}, nil
 }
 
-// ask says how the person at this command is asked to log in.
-func (a App) ask(p *plan, flags *pflag.FlagSet) (ask *broker.Ask, done func(), err error) {
+// ask says how the person at this command is asked to log in. t may be nil.
+func (a App) ask(p *plan, flags *pflag.FlagSet, t *terminal, told *progress) (*broker.Ask, error) {
 	timeout, err := a.timeout(flags)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	noBrowser, err := a.noBrowser(flags)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	force, _ := flags.GetBool("force")
-	ask = &broker.Ask{Notify: a.notify, Timeout: timeout, Fresh: force}
+	ask := &broker.Ask{Notify: told.login, Timeout: timeout, Fresh: force}
 	if ask.Flow = login.Flow(p.settings.Flow); ask.Flow == "" || ask.Flow == "auto" {
-		ask.Flow, _ = login.Look(a.Getenv).Choose()
+		ask.Flow, _ = told.here.Choose()
 		if noBrowser || a.OpenBrowser == nil {
 			ask.Flow = login.Paste
 		}
@@ -147,13 +148,10 @@ func (a App) ask(p *plan, flags *pflag.FlagSet) (ask *broker.Ask, done func(), e
 	if !noBrowser && ask.Flow != login.Paste {
 		ask.OpenBrowser = a.OpenBrowser
 	}
-	done = func() {}
-	if a.OpenTerminal != nil && ask.Flow != login.Device {
-		if terminal, err := a.OpenTerminal(); err == nil && terminal != nil {
-			ask.Lines, done = linesOf(terminal), func() { terminal.Close() }
-		}
+	if t != nil && ask.Flow != login.Device {
+		ask.Lines = t.lines
 	}
-	return ask, done, nil
+	return ask, nil
 }
 
 // profileName is the one given, or the only one there is.
@@ -199,37 +197,4 @@ func (a App) noBrowser(flags *pflag.FlagSet) (bool, error) {
 		return false, nil
 	}
 	return false, usage("GIMME_NO_BROWSER=true gimme s3", "GIMME_NO_BROWSER %q is neither true nor false", text)
-}
-
-// obtain gets the credentials of a plan, and keeps the role that a person chose
-// on the way.
-func (a App) obtain(ctx context.Context, p *plan, flags *pflag.FlagSet) (*store.Credentials, error) {
-	ask, done, err := a.ask(p, flags)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	b, err := a.broker(p, ask)
-	if err != nil {
-		return nil, err
-	}
-	chosen := ""
-	if a.OpenTerminal != nil {
-		b.Choose = func(ctx context.Context, roles []string) (string, error) {
-			var err error
-			chosen, err = a.pick(ctx, roles)
-			return chosen, err
-		}
-	}
-	got, err := b.Credentials(ctx, p.request())
-	if err != nil {
-		return nil, brokerFailure(err)
-	}
-	if chosen != "" { // under the name that the next run looks for
-		p.settings.Role = chosen
-		if err := b.Store.PutCredentials(p.request().Key(), got); err != nil {
-			fmt.Fprintf(a.Stderr, "Note: the credentials could not be kept: %s.\n", printable(err.Error()))
-		}
-	}
-	return got, ctx.Err()
 }

@@ -191,7 +191,9 @@ func (p *process) atTerminal(ctx context.Context, terminal io.ReadWriter, flow l
 	shown := p.App
 	shown.Stderr = terminal
 	b := p.broker
-	b.Ask = &broker.Ask{Flow: flow, Notify: shown.notify, Lines: linesOf(terminal), Patient: true, Timeout: timeLeft(ctx)}
+	told := shown.progress()
+	defer told.end()
+	b.Ask = &broker.Ask{Flow: flow, Notify: told.login, Lines: linesOf(terminal), Patient: true, Timeout: timeLeft(ctx)}
 	return b.Credentials(ctx, p.request)
 }
 

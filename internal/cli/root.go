@@ -37,6 +37,7 @@ and every SDK on this machine short-lived credentials for S3.
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage(c.CommandPath()+" --help", "%w%s", err, meant(err.Error(), flagNames(c)))
 	})
+	root.SetUsageFunc(explain)
 	root.SetHelpCommand(a.help())
 	root.AddCommand(a.commands()...)
 	for _, c := range root.Commands() {

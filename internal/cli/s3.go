@@ -12,7 +12,6 @@ import (
 	"github.com/gimme-broker/gimme/internal/awsfile"
 	"github.com/gimme-broker/gimme/internal/broker"
 	"github.com/gimme-broker/gimme/internal/secret"
-	"github.com/gimme-broker/gimme/internal/store"
 )
 
 func (a App) s3() *cobra.Command {
@@ -133,7 +132,7 @@ func (a App) showDiff(p *plan, profile awsfile.Profile) error {
 }
 
 // tell says what was done.
-func (a App) tell(p *plan, got *store.Credentials, refresh, saved bool) {
+func (a App) tell(p *plan, got obtained, refresh, saved bool) {
 	who := got.Subject
 	if got.Email != "" {
 		who = got.Email
@@ -145,8 +144,11 @@ func (a App) tell(p *plan, got *store.Credentials, refresh, saved bool) {
 	if got.Endpoint != "" {
 		config += ", S3 at " + got.Endpoint
 	}
+	if got.atHand {
+		fmt.Fprintln(a.Stderr, "The credentials at hand still last, so that nobody had to log in; --force logs in anew.")
+	}
 	left := time.Until(got.Expires)
-	if asked := p.settings.Duration; asked > left+time.Minute {
+	if asked := p.settings.Duration; asked > left+time.Minute && !got.atHand {
 		fmt.Fprintf(a.Stderr, "Note: %s were asked for, and %s is the limit.\n", asked, left.Round(time.Minute))
 	}
 	rows := [][2]string{
@@ -157,7 +159,7 @@ func (a App) tell(p *plan, got *store.Credentials, refresh, saved bool) {
 	if refresh {
 		rows = append(rows, [][2]string{
 			{"Written", p.files.Config + ": " + config},
-			{"", "programs ask gimme for credentials, and gimme renews them"},
+			{"", "programs ask gimme for credentials there, and renew them by themselves"},
 		}...)
 	} else {
 		rows = append(rows, [][2]string{

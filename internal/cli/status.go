@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gimme-broker/gimme/internal/broker"
+	"github.com/gimme-broker/gimme/internal/store"
 )
 
 // A profileStatus is what is known of a profile, from files alone. Its JSON
@@ -33,7 +34,9 @@ type profileStatus struct {
 // A status is that of all profiles.
 type status struct {
 	Profiles    []profileStatus `json:"profiles"`
-	Credentials string          `json:"credentials_in"` // folder of the credentials at hand
+	Credentials string          `json:"credentials_in"`        // folder of the credentials at hand
+	Tokens      string          `json:"refresh_tokens_in"`     // where a refresh token goes
+	Why         string          `json:"not_keyring,omitempty"` // why that is not the keyring
 	Settings    string          `json:"settings_in"`
 }
 
@@ -46,7 +49,7 @@ credentials can be renewed without asking, and what stands in the AWS files; and
 where secrets rest. It asks nobody over the network.
 
 With --profile it ends with 4 when that profile has no valid credentials and
-somebody has to log in for new ones.`,
+somebody has to log in for new ones; otherwise with 0, whoever is logged in.`,
 		Example: `  gimme status
   gimme status --profile sidecar
   gimme status --json`,
@@ -73,6 +76,14 @@ func (a App) runStatus(ctx context.Context, name string, asJSON bool) error {
 		names = []string{name}
 	}
 	shown := status{Profiles: []profileStatus{}, Settings: all.file.Path()}
+	folder, err := store.Path(a.Getenv)
+	if err != nil {
+		return &failure{exitFailed, err, ""}
+	}
+	// The keyring is asked once: one that hangs costs seconds.
+	usual := store.Open(folder, store.Options{})
+	places := usual.Where(ctx)
+	shown.Credentials, shown.Tokens, shown.Why = places.Folder, places.Tokens.Place, places.Tokens.Why
 	for _, n := range names {
 		p, err := a.settled(n)
 		if err != nil {
@@ -82,11 +93,11 @@ func (a App) runStatus(ctx context.Context, name string, asJSON bool) error {
 			shown.Profiles = append(shown.Profiles, profileStatus{Profile: n, Fault: err.Error()})
 			continue
 		}
-		s, folder, err := a.profileStatus(ctx, p)
+		s, err := a.profileStatus(ctx, p, usual, places)
 		if err != nil {
 			return err
 		}
-		shown.Profiles, shown.Credentials = append(shown.Profiles, s), folder
+		shown.Profiles = append(shown.Profiles, s)
 	}
 	if asJSON {
 		e := json.NewEncoder(a.Stdout)
@@ -101,15 +112,20 @@ func (a App) runStatus(ctx context.Context, name string, asJSON bool) error {
 	return err
 }
 
-func (a App) profileStatus(ctx context.Context, p *plan) (s profileStatus, folder string, err error) {
+func (a App) profileStatus(ctx context.Context, p *plan, usual *store.Store, places store.Places) (s profileStatus, err error) {
 	b, err := a.broker(p, nil)
 	if err != nil {
-		return s, "", err
+		return s, err
+	}
+	if p.settings.TokenStore != "file" {
+		b.Store = usual
+	} else {
+		places = b.Store.Where(ctx)
 	}
 	s = profileStatus{Profile: p.name, Address: p.settings.Address}
 	who, got, err := b.Known(p.request())
 	if err != nil {
-		return s, "", &failure{exitFailed, err, ""}
+		return s, &failure{exitFailed, err, ""}
 	}
 	if who != nil {
 		s.Issuer, s.Subject, s.Email = who.Issuer, who.Subject, who.Email
@@ -118,7 +134,6 @@ func (a App) profileStatus(ctx context.Context, p *plan) (s profileStatus, folde
 		s.Issuer, s.Subject, s.Email, s.Role = got.Issuer, got.Subject, cmp.Or(got.Email, s.Email), got.Role
 		s.Expires, s.Valid = new(got.Expires.UTC()), broker.FreshnessOf(got, time.Now()) != broker.None
 	}
-	places := b.Store.Where(ctx)
 	if s.Silent = b.Silent(ctx, p.request()); s.Silent {
 		s.Rests = places.Tokens.Place
 	}
@@ -131,7 +146,7 @@ func (a App) profileStatus(ctx context.Context, p *plan) (s profileStatus, folde
 	case found.Ours:
 		s.Written = "keys"
 	}
-	return s, places.Folder, nil
+	return s, nil
 }
 
 func (a App) tellStatus(all status) {
@@ -170,6 +185,8 @@ func (a App) tellStatus(all status) {
 		fmt.Fprintln(a.Stdout)
 	}
 	row("Credentials", all.Credentials)
+	row("Tokens", all.Tokens)
+	row("", all.Why)
 	row("Settings", all.Settings)
 }
 

@@ -1,0 +1,3 @@
+package cli
+
+func isBackgroundOf(int) bool { return false }
