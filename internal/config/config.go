@@ -19,7 +19,6 @@ package config
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -27,11 +26,9 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/durable"
-	"github.com/gimme-broker/gimme/pkg/strictyaml"
 )
 
 // A Profile says how to get credentials. Zero values are settings that are not
@@ -69,6 +66,11 @@ type Profile struct {
 	TokenEnv     string
 	TokenCommand []string // run without a shell
 	TokenURL     string
+
+	// FromEnvironment are the keys of settings that hold for this run alone,
+	// because only the environment made them: see Setting.Passing. Save leaves
+	// them as the file has them.
+	FromEnvironment []string
 }
 
 // A File is the configuration file as it was read.
@@ -115,103 +117,6 @@ func Load(path string) (*File, error) {
 	return f, f.decode()
 }
 
-// written is the file's form.
-type written struct {
-	Profiles map[string]writtenProfile `yaml:"profiles"`
-}
-
-type writtenProfile struct {
-	Address     strictyaml.Value[string]   `yaml:"address"`
-	Role        strictyaml.Value[string]   `yaml:"role"`
-	Issuer      strictyaml.Value[string]   `yaml:"issuer"`
-	ClientID    strictyaml.Value[string]   `yaml:"client_id"`
-	RoleARN     strictyaml.Value[string]   `yaml:"role_arn"`
-	STSEndpoint strictyaml.Value[string]   `yaml:"sts_endpoint"`
-	Region      strictyaml.Value[string]   `yaml:"region"`
-	Scopes      strictyaml.Value[[]string] `yaml:"scopes"`
-	Duration    strictyaml.Value[string]   `yaml:"duration"`
-
-	Flow         strictyaml.Value[string]            `yaml:"flow"`
-	IDP          strictyaml.Value[string]            `yaml:"idp"`
-	RedirectHost strictyaml.Value[string]            `yaml:"redirect_host"`
-	Ports        strictyaml.Value[[]int]             `yaml:"ports"`
-	ClientSecret strictyaml.Value[string]            `yaml:"client_secret"`
-	Parameters   strictyaml.Value[map[string]string] `yaml:"parameters"`
-	LoginHint    strictyaml.Value[string]            `yaml:"login_hint"`
-	Remember     strictyaml.Value[bool]              `yaml:"remember"`
-	TokenStore   strictyaml.Value[string]            `yaml:"token_store"`
-
-	Identity     strictyaml.Value[string]   `yaml:"identity"`
-	Audience     strictyaml.Value[string]   `yaml:"audience"`
-	TokenFile    strictyaml.Value[string]   `yaml:"token_file"`
-	TokenEnv     strictyaml.Value[string]   `yaml:"token_env"`
-	TokenCommand strictyaml.Value[[]string] `yaml:"token_command"`
-	TokenURL     strictyaml.Value[string]   `yaml:"token_url"`
-}
-
-func (f *File) decode() error {
-	var w written
-	var faults strictyaml.Faults
-	if err := strictyaml.Decode(f.path, f.data, &w); err != nil {
-		var ok bool
-		if faults, ok = errors.AsType[strictyaml.Faults](err); !ok {
-			return err
-		}
-	}
-	for name, p := range w.Profiles {
-		var q Profile
-		for _, x := range p.settings() {
-			if x.text.Line == 0 {
-				continue
-			}
-			s := find(x.key)
-			if err := s.set(&q, x.text.V); err != nil {
-				faults = append(faults, x.text.Fault(f.path, "%s: %v", s.Key, err))
-			}
-		}
-		if _, err := q.mode(); err != nil {
-			faults = append(faults, strictyaml.Fault{File: f.path, Line: p.line(), Text: fmt.Sprintf("profile %q: %v", name, err)})
-		}
-		f.profiles[name] = q
-	}
-	return faults.Err()
-}
-
-// A placed is the text of a setting, with its place.
-type placed struct {
-	key  string
-	text strictyaml.Value[string]
-}
-
-func (p writtenProfile) settings() []placed {
-	return []placed{
-		{"address", p.Address}, {"role", p.Role}, {"issuer", p.Issuer}, {"client_id", p.ClientID}, {"role_arn", p.RoleARN},
-		{"sts_endpoint", p.STSEndpoint}, {"region", p.Region}, {"duration", p.Duration},
-		{"scopes", textOf(p.Scopes, joinScopes)},
-		{"flow", p.Flow}, {"idp", p.IDP}, {"redirect_host", p.RedirectHost}, {"client_secret", p.ClientSecret},
-		{"login_hint", p.LoginHint}, {"token_store", p.TokenStore}, {"identity", p.Identity}, {"audience", p.Audience},
-		{"token_file", p.TokenFile}, {"token_env", p.TokenEnv}, {"token_url", p.TokenURL},
-		{"ports", textOf(p.Ports, joinPorts)}, {"parameters", textOf(p.Parameters, joinParameters)},
-		{"remember", textOf(p.Remember, strconv.FormatBool)}, {"token_command", textOf(p.TokenCommand, joinScopes)},
-	}
-}
-
-// textOf is a value of another type as its text, in its place.
-func textOf[T any](v strictyaml.Value[T], text func(T) string) strictyaml.Value[string] {
-	return strictyaml.Value[string]{V: text(v.V), Line: v.Line, Column: v.Column}
-}
-
-// line is the first line of the profile.
-func (p writtenProfile) line() int {
-	line := 0
-	for _, x := range p.settings() {
-		if x.text.Line != 0 && (line == 0 || x.text.Line < line) {
-			line = x.text.Line
-		}
-	}
-	return line
-}
-
 // Path is where the file is, or will be.
 func (f *File) Path() string { return f.path }
 
@@ -225,13 +130,14 @@ func (f *File) Profile(name string) (p Profile, ok bool) {
 func (f *File) Names() []string { return slices.Sorted(maps.Keys(f.profiles)) }
 
 // Save writes the profile into the file, unless it stands there already, and
-// says whether it did. Comments and other profiles stay. The file is read anew,
-// under a lock, so that nobody's change is lost.
+// says whether it did. Comments and other profiles stay, and so do the settings
+// of FromEnvironment. The file is read anew, under a lock, so that nobody's
+// change is lost.
 func (f *File) Save(ctx context.Context, name string, p Profile) (saved bool, err error) {
-	if was, ok := f.profiles[name]; ok && reflect.DeepEqual(was, p) {
+	if was, ok := f.profiles[name]; ok && reflect.DeepEqual(was, p.over(was)) {
 		return false, nil
 	}
-	return true, f.change(ctx, func(now *File) ([]byte, error) { return now.with(name, p) })
+	return true, f.change(ctx, func(now *File) ([]byte, error) { return now.with(name, p.over(now.profiles[name])) })
 }
 
 // Remove takes the profile out of the file, if it is there. Comments and other

@@ -116,7 +116,7 @@ func (s Setting) node(p Profile, text string) *yaml.Node {
 	}
 	switch s.kind {
 	case aList:
-		return list("!!str", strings.Fields(text))
+		return list("!!str", s.items(p))
 	case aNumberList:
 		return list("!!int", strings.Split(text, ","))
 	case aTruth:

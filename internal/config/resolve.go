@@ -2,7 +2,10 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/gimme-broker/gimme/internal/workload"
 )
 
 // A Lookup finds the text of a setting, by the name that it has there; ok says
@@ -17,7 +20,10 @@ func (e *UsageError) Error() string { return e.Text }
 // Resolve is the one place that decides which setting holds: flag, then GIMME_
 // variable, then the file's profile, then what is built in. The first of these
 // that says whether there is a sidecar decides it, and settings of the other
-// way are then not taken from further down. The error is *UsageError.
+// way are then not taken from further down. What is said of a provider (idp,
+// redirect_host, ports, client_secret, parameters) holds for that provider: it
+// is not taken from where another address, issuer or client is named. The error
+// is *UsageError.
 func Resolve(flag Lookup, getenv func(string) string, f *File, name string) (Profile, error) {
 	flags, err := layer("--", Setting.Flag, flag)
 	if err != nil {
@@ -43,13 +49,42 @@ func Resolve(flag Lookup, getenv func(string) string, f *File, name string) (Pro
 	}
 	var resolved Profile
 	for _, s := range settings {
-		for _, p := range layers {
-			if text := s.text(p); text != "" && (s.mode == "" || s.mode == chosen) && s.text(resolved) == "" {
-				s.set(&resolved, text) // it was checked when the layer was read
+		for i, p := range layers {
+			if s.text(p) == "" || s.mode != "" && s.mode != chosen || s.text(resolved) != "" || s.ofProvider() && !p.speaksOf(resolved) {
+				continue
+			}
+			s.copy(&resolved, p)
+			if i == 1 && s.Passing() {
+				resolved.FromEnvironment = append(resolved.FromEnvironment, s.Key)
 			}
 		}
 	}
-	return resolved, resolved.complete(chosen, name)
+	return resolved, resolved.complete(chosen, name, getenv)
+}
+
+// ofProvider says whether the setting is about a provider.
+func (s Setting) ofProvider() bool {
+	return slices.Contains([]string{"idp", "redirect_host", "ports", "client_secret", "parameters"}, s.Key)
+}
+
+// speaksOf says whether p names no other provider than q, whose address, issuer
+// and client id are decided.
+func (p Profile) speaksOf(q Profile) bool {
+	same := func(a, b string) bool { return a == "" || a == b }
+	return same(p.Address, q.Address) && same(p.Issuer, q.Issuer) && same(p.ClientID, q.ClientID)
+}
+
+// over is the profile to keep where was is kept so far.
+func (p Profile) over(was Profile) Profile {
+	var kept Profile
+	for _, s := range settings {
+		from := p
+		if slices.Contains(p.FromEnvironment, s.Key) {
+			from = was
+		}
+		s.copy(&kept, from)
+	}
+	return kept
 }
 
 // layer reads all settings from one place. prefix is how names are shown.
@@ -82,9 +117,13 @@ func (p Profile) mode() (mode, error) {
 	return chosen.mode, nil
 }
 
-// complete says what is missing.
-func (p Profile) complete(m mode, name string) error {
+// complete says what is missing. A program needs no issuer and no client: it has
+// its token from elsewhere.
+func (p Profile) complete(m mode, name string, getenv func(string) string) error {
 	required := map[mode][]string{sidecar: {"address"}, direct: {"issuer", "client_id", "role_arn"}}[m]
+	if m == direct && p.ofProgram(getenv) {
+		required = []string{"role_arn"}
+	}
 	if m == "" {
 		return &UsageError{fmt.Sprintf("profile %q is new, and no address is given", name)}
 	}
@@ -98,4 +137,9 @@ func (p Profile) complete(m mode, name string) error {
 		return &UsageError{fmt.Sprintf("profile %q: %s, %s must be given too", name, m, strings.Join(missing, " and "))}
 	}
 	return nil
+}
+
+// ofProgram says whether a program is meant, and not a person.
+func (p Profile) ofProgram(getenv func(string) string) bool {
+	return p.Identity != "" && p.Identity != "person" || p.Identity == "" && workload.InJob(getenv)
 }

@@ -40,6 +40,32 @@ func (s Setting) Flag() string { return strings.ReplaceAll(s.Key, "_", "-") }
 // Variable is the setting's name in the environment.
 func (s Setting) Variable() string { return "GIMME_" + strings.ToUpper(s.Key) }
 
+// Passing says whether the setting, made by a variable of the environment, is
+// for that run alone: those that describe a login on this machine, or a job, and
+// not what is logged in to. What a flag says is kept, whatever it is.
+func (s Setting) Passing() bool {
+	return s.Group == GroupWorkload || slices.Contains([]string{"flow", "login_hint", "remember", "token_store"}, s.Key)
+}
+
+// items are those of a setting that is a list of texts.
+func (s Setting) items(p Profile) []string {
+	if s.Key == "token_command" {
+		return p.TokenCommand
+	}
+	return p.Scopes
+}
+
+// copy makes the setting in to as it is in from, if it is made there.
+func (s Setting) copy(to *Profile, from Profile) {
+	switch text := s.text(from); {
+	case text == "":
+	case s.Key == "token_command": // an argument may hold blanks, of which the text does not tell
+		to.TokenCommand = from.TokenCommand
+	default:
+		s.set(to, text) // it was checked when it was read
+	}
+}
+
 // Settings are all there are, in the order in which they are shown.
 func Settings() []Setting { return slices.Clone(settings[:]) }
 
@@ -69,7 +95,7 @@ var settings = [...]Setting{
 	{"idp", "kind of identity `PROVIDER` (default: the sidecar's, or guessed from the issuer)", GroupLogin, "", aText, set(func(p *Profile) *string { return &p.IDP }, checkIDP), func(p Profile) string { return p.IDP }},
 	{"redirect_host", "`HOST` of the redirect address: 127.0.0.1, localhost or [::1] (default: as the provider wants it)", GroupLogin, "", aText, set(func(p *Profile) *string { return &p.RedirectHost }, discovery.CheckRedirectHost), func(p Profile) string { return p.RedirectHost }},
 	{"ports", "`PORTS` to wait at for the browser, in order, such as 18271,28271 (default: as the provider wants it)", GroupLogin, "", aNumberList, setPorts, func(p Profile) string { return joinPorts(p.Ports) }},
-	{"client_secret", "`SECRET` of the client, for providers that insist on one; it is not confidential", GroupLogin, "", aText, set(func(p *Profile) *string { return &p.ClientSecret }, checkWord), func(p Profile) string { return p.ClientSecret }},
+	{"client_secret", "`SECRET` of the client, for providers that insist on one; it is not confidential", GroupLogin, "", aText, set(func(p *Profile) *string { return &p.ClientSecret }, checkSecret), func(p Profile) string { return p.ClientSecret }},
 	{"parameters", "`NAME=VALUE` pairs to add to the authorization request, separated by blanks", GroupLogin, "", aMapping, setParameters, func(p Profile) string { return joinParameters(p.Parameters) }},
 	{"login_hint", "`WHO` is to log in, such as an e-mail address", GroupLogin, "", aText, set(func(p *Profile) *string { return &p.LoginHint }, checkWord), func(p Profile) string { return p.LoginHint }},
 	{"remember", "`true` or false: keep a refresh token, so that later logins ask nobody (default: true)", GroupLogin, "", aTruth, oneOf(func(p *Profile) *string { return &p.Remember }, "true", "false"), func(p Profile) string { return p.Remember }},
@@ -122,6 +148,14 @@ const maxWord = 1000
 func checkWord(s string) error {
 	if s == "" || len(s) > maxWord || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return fmt.Errorf("%q is empty or holds blanks or unusual characters", s)
+	}
+	return nil
+}
+
+// checkSecret is checkWord without the word.
+func checkSecret(s string) error {
+	if checkWord(s) != nil {
+		return errors.New("it is empty or holds blanks or unusual characters")
 	}
 	return nil
 }
@@ -202,6 +236,9 @@ func setParameters(p *Profile, text string) error {
 		name, value, ok := strings.Cut(field, "=")
 		if !ok {
 			return fmt.Errorf("%q is not NAME=VALUE", field)
+		}
+		if _, twice := p.Parameters[name]; twice {
+			return fmt.Errorf("parameter %s stands twice", name)
 		}
 		p.Parameters[name] = value
 	}

@@ -2,6 +2,7 @@ package discovery_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -41,15 +42,86 @@ func TestDocumentCheck(t *testing.T) {
 		"many scopes":          {func(d *discovery.Document) { d.Scopes = slices.Repeat([]string{"openid"}, 33) }, "33 entries"},
 		"no region":            {func(d *discovery.Document) { d.Region = "" }, "region"},
 		"region with line end": {func(d *discovery.Document) { d.Region = "us-east-1\n[default]" }, "region"},
+		"idp of words":         {func(d *discovery.Document) { d.IDP = "my idp" }, "idp"},
+		"idp with line end":    {func(d *discovery.Document) { d.IDP = "okta\n" }, "idp"},
+		"long idp":             {func(d *discovery.Document) { d.IDP = strings.Repeat("a", 33) }, "idp"},
+		"redirect elsewhere":   {func(d *discovery.Document) { d.RedirectHost = "evil.example" }, `redirect_host: "evil.example" is not one of 127.0.0.1, localhost and [::1]`},
+		"redirect to all":      {func(d *discovery.Document) { d.RedirectHost = "0.0.0.0" }, "redirect_host"},
+		"redirect with port":   {func(d *discovery.Document) { d.RedirectHost = "localhost:8000" }, "redirect_host"},
+		"redirect in capitals": {func(d *discovery.Document) { d.RedirectHost = "LOCALHOST" }, "redirect_host"},
+		"low port":             {func(d *discovery.Document) { d.Ports = []int{1023} }, "ports: port 1023 is not one from 1024 to 65535"},
+		"high port":            {func(d *discovery.Document) { d.Ports = []int{65536} }, "port 65536"},
+		"port 0":               {func(d *discovery.Document) { d.Ports = []int{0} }, "port 0"},
+		"the same port":        {func(d *discovery.Document) { d.Ports = []int{1024, 1025, 1024} }, "port 1024 stands twice"},
+		"17 ports":             {func(d *discovery.Document) { d.Ports = many() }, "17 ports; at most 16"},
+		"secret with line end": {func(d *discovery.Document) { d.ClientSecret = "hunter2\n" }, "client_secret is not 1 to 256 visible characters"},
+		"long secret":          {func(d *discovery.Document) { d.ClientSecret = strings.Repeat("hunter2", 40) }, "client_secret"},
+		"empty parameter":      {func(d *discovery.Document) { d.Parameters = map[string]string{"": "x"} }, "is not the name of a parameter"},
+		"parameter with blank": {func(d *discovery.Document) { d.Parameters = map[string]string{"a b": "x"} }, "is not the name of a parameter"},
+		"parameter in pieces":  {func(d *discovery.Document) { d.Parameters = map[string]string{"a&state": "x"} }, "is not the name of a parameter"},
+		"parameter in capital": {func(d *discovery.Document) { d.Parameters = map[string]string{"State": "x"} }, "small letters"},
+		"value with line end":  {func(d *discovery.Document) { d.Parameters = map[string]string{"acr_values": "x\n"} }, "the value of parameter acr_values"},
+		"empty value":          {func(d *discovery.Document) { d.Parameters = map[string]string{"acr_values": ""} }, "the value of parameter acr_values"},
+		"long value":           {func(d *discovery.Document) { d.Parameters = map[string]string{"a": strings.Repeat("x", 513)} }, "the value of parameter a"},
+		"17 parameters":        {func(d *discovery.Document) { d.Parameters = manyParameters() }, "17 parameters; at most 16"},
 		"region with space":    {func(d *discovery.Document) { d.Region = "us east" }, "region"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := document()
 			row.change(&d)
-			if err := d.Check(); err == nil || !strings.Contains(err.Error(), row.want) {
+			if err := d.Check(); err == nil || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("Check = %v; want %q in it", err, row.want)
 			}
 		})
+	}
+}
+
+func many() []int {
+	var ports []int
+	for p := range 17 {
+		ports = append(ports, 2000+p)
+	}
+	return ports
+}
+
+func manyParameters() map[string]string {
+	m := map[string]string{}
+	for _, p := range many() {
+		m[strconv.Itoa(p)] = "x"
+	}
+	return m
+}
+
+// A sidecar may say how its provider wants to be asked, up to the limits.
+func TestDocumentOfALogin(t *testing.T) {
+	d := document()
+	d.IDP, d.ClientSecret, d.Ports, d.Parameters = "a-kind-of-next-year", "public", many()[1:], manyParameters()
+	delete(d.Parameters, "2000")
+	for _, host := range []string{"127.0.0.1", "localhost", "[::1]"} {
+		d.RedirectHost = host
+		if err := d.Check(); err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	good := map[string]string{"acr_values": "mfa", "prompt": "select_account", "max_age": "0", "domain_hint": "a.example", "connector_id": "ldap", "x.y-z": "1"}
+	if err := discovery.CheckParameters(good); err != nil {
+		t.Error(err)
+	}
+}
+
+// Nothing that protects a login can be replaced, neither by a sidecar nor in a
+// profile.
+func TestParametersThatProtect(t *testing.T) {
+	for _, name := range []string{
+		"response_type", "response_mode", "client_id", "client_secret", "redirect_uri", "scope", "state", "nonce", "code",
+		"code_challenge", "code_challenge_method", "code_verifier", "grant_type", "request", "request_uri", "id_token_hint",
+		"assertion", "client_assertion", "client_assertion_type", "device_code", "refresh_token", "registration",
+	} {
+		d := document()
+		d.Parameters = map[string]string{"acr_values": "mfa", name: "x"}
+		if err := d.Check(); err == nil || err.Error() != "parameters: parameter "+name+" is gimme's own" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 const (
@@ -66,14 +67,15 @@ func CheckParameters(parameters map[string]string) error {
 	protecting := []string{
 		"response_type", "response_mode", "client_id", "client_secret", "redirect_uri", "scope", "state", "nonce", "code",
 		"code_challenge", "code_challenge_method", "code_verifier", "grant_type", "request", "request_uri", "id_token_hint",
+		"assertion", "client_assertion", "client_assertion_type", "device_code", "refresh_token", "registration",
 	}
 	if len(parameters) > maxParameters {
 		return fmt.Errorf("%d parameters; at most %d are sent", len(parameters), maxParameters)
 	}
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		switch {
-		case name == "" || len(name) > 64 || !only(name, "_.-"):
-			return fmt.Errorf("%.64q is not the name of a parameter", name)
+		case name == "" || len(name) > 64 || !only(name, "_.-") || name != strings.ToLower(name): // some providers take STATE for state
+			return fmt.Errorf("%.64q is not the name of a parameter: small letters, digits and _.- are wanted", name)
 		case slices.Contains(protecting, name):
 			return fmt.Errorf("parameter %s is gimme's own", name)
 		case !word(parameters[name], 512):
