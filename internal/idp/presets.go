@@ -61,6 +61,7 @@ func presets() []Preset {
 			client: "an application of type Native, response type Code, PKCE S256_REQUIRED, token authentication None, with the grants Authorization Code and Refresh Token",
 			groups: "an attribute mapping groups = Group Names",
 			token:  "as the application's policy says",
+			notes:  []string{"Add the scope offline_access to the application's resources, beside openid, email and profile."},
 			guess:  ends("pingone.com", "pingone.eu", "pingone.ca", "pingone.asia", "pingone.com.au", "pingone.sg"),
 		},
 		{
@@ -95,13 +96,13 @@ func presets() []Preset {
 			guess:  func(_, path string) bool { return strings.HasSuffix(strings.TrimSuffix(path, "/"), "/dex") },
 		},
 		{
-			Name: "gitlab", Title: "GitLab", RedirectHost: "127.0.0.1", Ports: ports[:],
+			Name: "gitlab", Title: "GitLab", RedirectHost: "127.0.0.1", AnyPort: true,
 			Scopes: openid, GroupsClaim: "groups_direct", Device: true,
 			issuer: "https://gitlab.com, or your own instance",
 			client: "an application that is not Confidential, with the scopes openid, email and profile",
 			groups: "ID tokens list the full paths of the person's own groups in groups_direct",
 			token:  "two minutes; gimme exchanges it at once",
-			notes:  []string{"Redirect addresses are compared exactly, with the port: register each of these, one a line."},
+			notes:  []string{"The port is passed over for 127.0.0.1, and not for localhost.", "A refresh token comes without the scope offline_access."},
 			guess:  func(host, _ string) bool { return host == "gitlab.com" || strings.HasPrefix(host, "gitlab.") },
 		},
 		{
