@@ -152,12 +152,13 @@ func TestIDTokenRefused(t *testing.T) {
 		"another authorized party": {func(t *testing.T, s *scripted, c map[string]any) any {
 			return signJWT(t, s.key, with(with(c, "aud", []string{"gimme", "payroll-app"}), "azp", "payroll-app"))
 		}, `azp|payroll-app`},
-		"two authorized parties": {changed("azp", []string{"gimme", "payroll-app"}), `azp`},
-		"another issuer":         {changed("iss", "https://login.evil.example"), `login\.evil\.example`},
-		"no subject":             {changed("sub", nil), `sub`},
-		"another nonce":          {changed("nonce", "yesterday's"), `nonce`},
-		"no nonce":               {changed("nonce", nil), `nonce`},
-		"a wrong at_hash":        {changed("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), `at_hash`},
+		"issued to another client": {changed("azp", "payroll-app"), `payroll-app`},
+		"two authorized parties":   {changed("azp", []string{"gimme", "payroll-app"}), `azp`},
+		"another issuer":           {changed("iss", "https://login.evil.example"), `login\.evil\.example`},
+		"no subject":               {changed("sub", nil), `sub`},
+		"another nonce":            {changed("nonce", "yesterday's"), `nonce`},
+		"no nonce":                 {changed("nonce", nil), `nonce`},
+		"a wrong at_hash":          {changed("at_hash", "AAAAAAAAAAAAAAAAAAAAAA"), `at_hash`},
 		"a claim twice": {func(t *testing.T, s *scripted, c map[string]any) any {
 			data, err := json.Marshal(c)
 			if err != nil {
