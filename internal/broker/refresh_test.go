@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/broker"
+	"github.com/gimme-broker/gimme/internal/login"
 	"github.com/gimme-broker/gimme/internal/login/logintest"
 	"github.com/gimme-broker/gimme/internal/secret"
 	"github.com/gimme-broker/gimme/internal/store"
@@ -227,5 +229,16 @@ func TestRoles(t *testing.T) {
 	r.Role = ""
 	if c, err := w.silent().Credentials(t.Context(), r); err != nil || c.Role != writer || time.Until(c.Expires) < 50*time.Minute {
 		t.Errorf("the only one: %v, %v", c, err)
+	}
+}
+
+// A provider that revokes nothing, or does not want to, is not said to have.
+func TestLogoutWithoutRevocation(t *testing.T) {
+	w, r := loggedIn(t)
+	token := w.refreshToken(t)
+	w.issuer.Metadata = func(m map[string]any) { delete(m, "revocation_endpoint") }
+	f, err := w.silent().Logout(t.Context(), r)
+	if err != nil || !f.Token || f.Revoked || !errors.Is(f.Why, login.ErrNotOffered) || !w.issuer.Alive(token) || w.refreshToken(t) != "" {
+		t.Errorf("%+v, %v", f, err)
 	}
 }
