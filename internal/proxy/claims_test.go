@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,9 +24,7 @@ func TestClaimsOfJobs(t *testing.T) {
 	})
 	job := func(changes map[string]any) map[string]any {
 		claims := map[string]any{"owner_id": "7", "event": "push", "repository": "acme/lake", "groups": []string{"repository=acme/vault"}}
-		for k, v := range changes {
-			claims[k] = v
-		}
+		maps.Copy(claims, changes)
 		return claims
 	}
 	if _, err := c.assume(roleEngineers, c.provider.token(t, job(nil))); err != nil {
