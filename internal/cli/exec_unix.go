@@ -10,9 +10,10 @@ import (
 
 // replace turns this process into the command, and returns only if it cannot.
 func replace(path string, args, env []string) error {
-	// What is ignored stays so in the command, and most programs count on
-	// being ended by SIGPIPE.
-	signal.Reset(syscall.SIGPIPE)
+	// What is ignored stays so in the command, and most programs count on being
+	// ended by SIGPIPE. What is handled does not stay; Reset would leave it
+	// ignored.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return syscall.Exec(path, args, env)
 }
 

@@ -35,7 +35,7 @@ that man reads; with --dir writes the pages of all commands into a folder.`,
 		if len(args) == 1 {
 			found, _, err := c.Root().Find(args)
 			if err != nil || found == c.Root() {
-				return usage("gimme --help", "unknown command %q", args[0])
+				return a.unknown(c, args[0])
 			}
 			page = found
 		}

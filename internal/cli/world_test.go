@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -31,7 +32,54 @@ type world struct {
 	issuer  *logintest.Issuer
 	sidecar *sidecar
 	open    func(context.Context, string) error
-	logins  int // how often a browser was asked for
+	logins  int    // how often a browser was asked for
+	typed   string // what the person types at the terminal; empty: there is none
+	screen  *screen
+	environ []string // of programs that are started
+}
+
+// A screen is the terminal, with what was shown on it. The person types when
+// they are asked something there.
+type screen struct {
+	typed  io.Reader
+	asked  chan struct{} // closed with the first thing that is shown
+	mu     sync.Mutex
+	shown  bytes.Buffer
+	closed bool
+}
+
+func newScreen(typed string) *screen {
+	return &screen{typed: strings.NewReader(typed), asked: make(chan struct{})}
+}
+
+func (s *screen) Read(p []byte) (int, error) {
+	<-s.asked
+	return s.typed.Read(p)
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shown.Len() == 0 {
+		close(s.asked)
+	}
+	return s.shown.Write(p)
+}
+
+func (s *screen) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shown.Len() == 0 && !s.closed {
+		close(s.asked) // who still reads is let go
+	}
+	s.closed = true
+	return nil
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown.String()
 }
 
 func newWorld(t *testing.T) *world {
@@ -52,27 +100,49 @@ type result struct {
 // printed, nothing is logged of tokens, and stdout is empty for s3.
 func (w *world) gimme(t *testing.T, ctx context.Context, args ...string) result {
 	t.Helper()
+	r := w.run(t, ctx, args...)
+	if (r.code == 0) == strings.Contains(r.stderr, "gimme: error: ") {
+		t.Errorf("exit code %d with\n%s", r.code, r.stderr)
+	}
+	return r
+}
+
+// run is gimme for commands that end with exit codes of others.
+func (w *world) run(t *testing.T, ctx context.Context, args ...string) result {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	app := cli.App{
 		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Version: "test",
+		Environ: w.environ, Executable: "/opt/gimme/bin/gimme",
 		Getenv: func(name string) string { return w.env[name] },
 		OpenBrowser: func(ctx context.Context, url string) error {
 			w.logins++
 			return w.open(ctx, url)
 		},
 	}
+	if w.typed != "" {
+		w.screen = newScreen(w.typed)
+		app.OpenTerminal = func() (io.ReadWriteCloser, error) { return w.screen, nil }
+	}
 	r := result{code: app.Run(ctx, args)}
 	r.stdout, r.stderr = stdout.String(), stderr.String()
+	screen := ""
+	if w.screen != nil {
+		screen = w.screen.String()
+		if !w.screen.closed {
+			t.Error("the terminal was not closed")
+		}
+	}
 	for _, s := range append(w.issuer.Secrets(), w.sidecar.issued()...) {
-		if strings.Contains(r.stdout+r.stderr, s) {
+		if asked := args[0] == "env" || args[0] == "credential-process"; asked && slices.Contains(w.sidecar.issued(), s) {
+			continue
+		}
+		if strings.Contains(r.stdout+r.stderr+screen, s) {
 			t.Errorf("a secret is printed: %q in\n%s%s", s, r.stdout, r.stderr)
 		}
 	}
-	if args[0] == "s3" && r.stdout != "" && !slices.Contains(args, "--help") {
+	if args[0] == "s3" && r.stdout != "" && !slices.Contains(args, "--help") && !slices.Contains(args, "--dry-run") {
 		t.Errorf("stdout: %s", r.stdout)
-	}
-	if (r.code == 0) == strings.Contains(r.stderr, "gimme: error: ") {
-		t.Errorf("exit code %d with\n%s", r.code, r.stderr)
 	}
 	return r
 }
@@ -93,6 +163,33 @@ func (w *world) fails(t *testing.T, ctx context.Context, code int, words []strin
 	if after := w.files(t); after != before {
 		t.Errorf("files were changed: before %s, after %s", before, after)
 	}
+}
+
+// does runs a command that must work.
+func (w *world) does(t *testing.T, args ...string) result {
+	t.Helper()
+	r := w.gimme(t, t.Context(), args...)
+	if r.code != 0 {
+		t.Fatalf("gimme %v: exit code %d\n%s", args, r.code, r.stderr)
+	}
+	return r
+}
+
+// says checks that text has all words.
+func says(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("%q is missing in:\n%s", word, text)
+		}
+	}
+}
+
+// loggedIn is a world in which alice has logged in for the profile "sidecar".
+func loggedIn(t *testing.T) *world {
+	w := newWorld(t)
+	w.does(t, "login", "--profile", "sidecar", "--address", w.sidecar.URL)
+	return w
 }
 
 // files is all that lies in the home folder, but for the store, in which locks
@@ -171,6 +268,13 @@ func (s *sidecar) issued() []string {
 	return slices.Clone(s.secrets)
 }
 
+// forget makes what was issued worth nothing.
+func (s *sidecar) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secrets = nil
+}
+
 // asked are the forms that came to the STS endpoint.
 func (s *sidecar) asked() []map[string]string {
 	s.mu.Lock()
@@ -216,6 +320,10 @@ func (s *sidecar) sts(w http.ResponseWriter, r *http.Request) {
 		stsError(w, 400, "ValidationError", err.Error())
 		return
 	}
+	if r.PostForm.Get("Action") == "GetCallerIdentity" {
+		s.identify(w, r)
+		return
+	}
 	form := map[string]string{}
 	for name := range r.PostForm {
 		form[name] = r.PostForm.Get(name)
@@ -238,6 +346,15 @@ func (s *sidecar) sts(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.grant(w, time.Now().Add(time.Hour))
 	}
+}
+
+// identify says whom a request is from that is signed with what was issued.
+func (s *sidecar) identify(w http.ResponseWriter, r *http.Request) {
+	if !strings.Contains(r.Header.Get("Authorization"), "Credential=GIMMEAK1/") || !slices.Contains(s.issued(), r.Header.Get("X-Amz-Security-Token")) {
+		stsError(w, 403, "InvalidClientTokenId", "the session is unknown")
+		return
+	}
+	fmt.Fprint(w, `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:sts::111122223333:assumed-role/data-engineering/alice@example.com</Arn><UserId>U</UserId><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
 }
 
 func (s *sidecar) grant(w http.ResponseWriter, expires time.Time) {
