@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,10 +94,14 @@ func (w *world) sdks(t *testing.T, cli *cli) map[string]func(*testing.T) {
 		"boto3":      other(program{path: python, args: []string{script}}),
 		"JavaScript": other(program{path: "node", args: []string{filepath.Join(node, "s3.mjs")}, dir: node}),
 		"Go": func(t *testing.T) {
-			// The process inherits this test's environment.
+			// The process inherits this test's environment, which is made the person's.
+			kept := w.env()
+			for _, v := range os.Environ() {
+				if name, _, _ := strings.Cut(v, "="); !slices.ContainsFunc(kept, func(k string) bool { return strings.HasPrefix(k, name+"=") }) {
+					t.Setenv(name, "")
+				}
+			}
 			t.Setenv("HOME", w.home)
-			t.Setenv("XDG_STATE_HOME", "")
-			t.Setenv("XDG_CONFIG_HOME", "")
 			loaded, err := config.LoadDefaultConfig(t.Context(), config.WithSharedConfigProfile("sidecar"), config.WithRetryMaxAttempts(1),
 				config.WithSharedConfigFiles([]string{w.configFile()}), config.WithSharedCredentialsFiles([]string{w.credentialsFile()}))
 			if err != nil {
