@@ -26,9 +26,8 @@ const DefaultRegion = "us-east-1"
 // A Broker gets credentials. HTTP and Store are required; HTTP must not follow
 // redirects, as idtoken.NewClient does not, for ID tokens are sent with it.
 type Broker struct {
-	HTTP   *http.Client
-	Store  *store.Store
-	Getenv func(string) string // nil: an empty environment
+	HTTP  *http.Client
+	Store *store.Store
 
 	// Ask says how a person is asked to log in. Nil: nobody may be asked.
 	Ask *Ask
@@ -127,11 +126,4 @@ func (b *Broker) notify(n Notice) {
 	if b.Notify != nil {
 		b.Notify(n)
 	}
-}
-
-func (b *Broker) getenv(name string) string {
-	if b.Getenv == nil {
-		return ""
-	}
-	return b.Getenv(name)
 }

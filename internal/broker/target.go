@@ -94,6 +94,9 @@ func (t *target) apply() error {
 		t.Scopes = []string{"openid", "email", "profile"}
 	}
 	t.RedirectHost = cmp.Or(t.RedirectHost, t.preset.RedirectHost)
+	if t.preset.Secret == idp.Forbidden {
+		t.ClientSecret = secret.Text{} // with one it refuses the login
+	}
 	if len(t.Ports) == 0 {
 		t.Ports = t.preset.Ports
 	}

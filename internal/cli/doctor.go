@@ -120,41 +120,44 @@ func (a App) registration(ctx context.Context, profile, name string) error {
 	if name != profilesOwn && !found {
 		return usage("gimme doctor --idp=okta", "identity provider %q is not one of %s", name, providerNames())
 	}
-	clientID, issuer, ports, err := a.registered(ctx, profile, name == profilesOwn)
+	d, err := a.registered(ctx, profile, name == profilesOwn)
 	if err != nil {
 		return err
 	}
 	if name == profilesOwn {
-		preset = idp.Guess(issuer)
+		if preset, found = idp.Find(d.IDP); !found {
+			preset = idp.Guess(d.Issuer)
+		}
 	}
-	_, err = fmt.Fprint(a.Stdout, preset.Registration(cmp.Or(clientID, "CLIENT-ID"), cmp.Or(issuer, "https://ISSUER"), ports))
+	preset.RedirectHost = cmp.Or(d.RedirectHost, preset.RedirectHost)
+	_, err = fmt.Fprint(a.Stdout, preset.Registration(cmp.Or(d.ClientID, "CLIENT-ID"), cmp.Or(d.Issuer, "https://ISSUER"), d.Ports))
 	return err
 }
 
-// registered is what is known of a profile's registration; without a profile
-// that is nothing, if that may be.
-func (a App) registered(ctx context.Context, profile string, needed bool) (clientID, issuer string, ports []int, err error) {
+// registered is what is known of a profile's registration, from its settings and
+// from the sidecar; without a profile that is nothing, if that may be.
+func (a App) registered(ctx context.Context, profile string, needed bool) (d discovery.Document, err error) {
 	p, err := a.settled(profile)
 	if err != nil {
 		if profile == "" && !needed {
-			return "", "", nil, nil
+			return d, nil
 		}
-		return "", "", nil, err
+		return d, err
 	}
 	s := p.settings
-	if s.Address == "" {
-		return s.ClientID, s.Issuer, s.Ports, nil
+	d.Issuer, d.ClientID = s.Issuer, s.ClientID
+	if s.Address != "" {
+		client, err := a.client()
+		if err != nil {
+			return d, err
+		}
+		if d, err = discovery.Fetch(ctx, client, s.Address); err != nil {
+			return d, &failure{exitFailed, err, "gimme doctor --profile " + p.name}
+		}
 	}
-	client, err := a.client()
-	if err != nil {
-		return "", "", nil, err
-	}
-	d, err := discovery.Fetch(ctx, client, s.Address)
-	if err != nil {
-		return "", "", nil, &failure{exitFailed, err, "gimme doctor --profile " + p.name}
-	}
+	d.IDP, d.RedirectHost = cmp.Or(s.IDP, d.IDP), cmp.Or(s.RedirectHost, d.RedirectHost)
 	if len(s.Ports) > 0 {
-		return d.ClientID, d.Issuer, s.Ports, nil
+		d.Ports = s.Ports
 	}
-	return d.ClientID, d.Issuer, d.Ports, nil
+	return d, nil
 }

@@ -49,7 +49,7 @@ func (a App) process(name string) (*process, error) {
 	}
 	p := &process{App: a, name: name, request: pl.request()}
 	p.request.Workload.Getenv = a.Getenv
-	p.broker = broker.Broker{Store: store.Open(folder, store.Options{Plain: pl.settings.TokenStore == "file"}), Getenv: a.Getenv}
+	p.broker = broker.Broker{Store: store.Open(folder, store.Options{Plain: pl.settings.TokenStore == "file"})}
 	p.broker.Notify = func(n broker.Notice) { p.waited = p.waited || n.Step == broker.WaitingForOther }
 	if f := pl.settings.Flow; f != "" && f != "auto" {
 		p.flow = login.Flow(f)

@@ -122,7 +122,7 @@ func (a App) broker(p *plan, ask *broker.Ask) (*broker.Broker, error) {
 		return nil, &failure{exitFailed, err, ""}
 	}
 	return &broker.Broker{
-		HTTP: client, Getenv: a.Getenv, Ask: ask,
+		HTTP: client, Ask: ask,
 		Store: store.Open(folder, store.Options{Plain: p.settings.TokenStore == "file"}),
 	}, nil
 }

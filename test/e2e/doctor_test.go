@@ -108,5 +108,9 @@ func TestDoctorTellsWhatToRegister(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got.out)
 		}
 	}
+	own := finish(t, command{path: gimme, args: []string{"doctor", "--idp", "--profile", "sidecar"}, env: w.env("GIMME_IDP=okta", "GIMME_REDIRECT_HOST=localhost", "GIMME_PORTS=18401")}).must(t)
+	if !strings.Contains(own.out, "http://localhost:18401/callback") || !strings.Contains(own.out, "Okta") || strings.Contains(own.out, "18271") {
+		t.Errorf("not as it is set:\n%s", own.out)
+	}
 	w.run(t, "doctor", "--idp=octa").fails(t, 2, "octa")
 }

@@ -15,7 +15,6 @@ import (
 type herd struct {
 	*world
 	windows string // a file with a line for each browser that was opened
-	log     []*process
 }
 
 // profiles of a herd: two sessions at one provider.
