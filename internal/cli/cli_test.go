@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gimme-broker/gimme/internal/cli"
+	"github.com/gimme-broker/gimme/internal/config"
 )
 
 // app is a gimme in w that writes to stderr as it goes.
@@ -101,6 +102,31 @@ func TestHelp(t *testing.T) {
 			if err := c.ParseFlags(words[2:]); err != nil || c.Args(c, c.Flags().Args()) != nil {
 				t.Errorf("example %q: %v", line, err)
 			}
+		}
+	}
+}
+
+// Thirty flags in one list are not read. The settings' groups have a heading
+// each, and every flag is shown once.
+func TestHelpGroupsFlags(t *testing.T) {
+	text := newWorld(t).does(t, "s3", "--help").stdout
+	last := 0
+	for _, words := range []string{"\nExamples:\n", "\nFlags:\n", "\n      --address ", "\n      --dry-run ", "\nFlags about the login:\n", "\n      --flow ", "\n      --timeout ", "\nFlags for jobs and programs", "\n      --token-url "} {
+		i := strings.Index(text, words)
+		if i < last {
+			t.Errorf("%q is not where it should be:\n%s", words, text)
+		}
+		last = i
+	}
+	for _, s := range config.Settings() {
+		if n := strings.Count(text, "\n      --"+s.Flag()+" "); n != 1 {
+			t.Errorf("--%s is shown %d times", s.Flag(), n)
+		}
+	}
+	all := newWorld(t).does(t).stdout
+	for _, c := range cli.Commands() {
+		if !c.Hidden && !strings.Contains(all, "\n  "+c.Name()+" ") {
+			t.Errorf("%s is not shown", c.Name())
 		}
 	}
 }

@@ -111,9 +111,17 @@ func (a App) awsProfile(p *plan, refresh bool) (awsfile.Profile, error) {
 	return profile, nil
 }
 
-// showDiff prints what would change. The credentials are not known yet, nor,
-// with a sidecar, the region.
+// showDiff prints what would change. Of the credentials nothing is known yet, and
+// of a sidecar's region only what it said the last time.
 func (a App) showDiff(p *plan, profile awsfile.Profile) error {
+	if b, err := a.broker(p, nil); err == nil && profile.Region == "" {
+		if _, c, err := b.Known(p.request()); err == nil && c != nil {
+			profile.Region = c.Region
+		}
+	}
+	if profile.Region == "" && profile.Endpoint != "" {
+		fmt.Fprintln(a.Stderr, "Note: the sidecar may name another region; it was not asked.")
+	}
 	profile.Region = cmp.Or(profile.Region, broker.DefaultRegion)
 	if profile.Process == nil {
 		profile.AccessKeyID, profile.SecretAccessKey, profile.SessionToken = "ACCESS-KEY-ID", secret.New("SECRET"), secret.New("TOKEN")

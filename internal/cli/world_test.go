@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -36,6 +37,8 @@ type world struct {
 	typed   string // what the person types at the terminal; empty: there is none
 	screen  *screen
 	environ []string // of programs that are started
+
+	executable string // where gimme is; empty: at a usual place
 }
 
 // A screen is the terminal, with what was shown on it. The person types when
@@ -113,7 +116,7 @@ func (w *world) run(t *testing.T, ctx context.Context, args ...string) result {
 	var stdout, stderr bytes.Buffer
 	app := cli.App{
 		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Version: "test",
-		Environ: w.environ, Executable: "/opt/gimme/bin/gimme",
+		Environ: w.environ, Executable: cmp.Or(w.executable, "/opt/gimme/bin/gimme"),
 		Getenv: func(name string) string { return w.env[name] },
 		OpenBrowser: func(ctx context.Context, url string) error {
 			w.logins++
@@ -134,14 +137,14 @@ func (w *world) run(t *testing.T, ctx context.Context, args ...string) result {
 		}
 	}
 	for _, s := range append(w.issuer.Secrets(), w.sidecar.issued()...) {
-		if asked := args[0] == "env" || args[0] == "credential-process"; asked && slices.Contains(w.sidecar.issued(), s) {
+		if asked := len(args) > 0 && (args[0] == "env" || args[0] == "credential-process"); asked && slices.Contains(w.sidecar.issued(), s) {
 			continue
 		}
 		if strings.Contains(r.stdout+r.stderr+screen, s) {
 			t.Errorf("a secret is printed: %q in\n%s%s", s, r.stdout, r.stderr)
 		}
 	}
-	if args[0] == "s3" && r.stdout != "" && !slices.Contains(args, "--help") && !slices.Contains(args, "--dry-run") {
+	if len(args) > 0 && args[0] == "s3" && r.stdout != "" && !slices.Contains(args, "--help") && !slices.Contains(args, "--dry-run") {
 		t.Errorf("stdout: %s", r.stdout)
 	}
 	return r
