@@ -2,8 +2,11 @@ package cli_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 
 	"github.com/gimme-broker/gimme/internal/cli"
 	"github.com/gimme-broker/gimme/internal/config"
@@ -21,23 +24,70 @@ func TestDocs(t *testing.T) {
 			t.Errorf("no row %q", row)
 		}
 	}
-	examples := 0
+	if n := examples(t, docs); n < 2 {
+		t.Errorf("only %d examples", n)
+	}
+}
+
+// examples checks the command lines in the code of docs, and counts them.
+func examples(t *testing.T, docs string) (n int) {
+	t.Helper()
+	code := false
 	for line := range strings.Lines(docs) {
+		if strings.HasPrefix(line, "```") {
+			code = !code
+		}
 		words := strings.Fields(line)
-		if len(words) < 2 || words[0] != "gimme" {
+		if !code || len(words) < 2 || words[0] != "gimme" {
 			continue
 		}
+		known := false
 		for _, c := range cli.Commands() {
 			if c.Name() != words[1] {
 				continue
 			}
-			examples++
+			known, n = true, n+1
 			if err := c.ParseFlags(words[2:]); err != nil || c.Args(c, c.Flags().Args()) != nil {
 				t.Errorf("%q: %v", line, err)
 			}
 		}
+		if !known {
+			t.Errorf("%q: there is no such command", line)
+		}
 	}
-	if examples < 2 {
-		t.Errorf("only %d examples", examples)
+	return n
+}
+
+// docs/commands.md has a chapter for each command of the client, which tells of
+// all its own flags.
+func TestDocsOfCommands(t *testing.T) {
+	data, err := os.ReadFile("../../docs/commands.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs := string(data)
+	if n := examples(t, docs); n < 20 {
+		t.Errorf("only %d examples", n)
+	}
+	others := []string{"proxy", "demo", "dev", "version", "help"}
+	shared := []string{"help", "profile", "no-browser", "timeout", "force"} // in docs/clients.md
+	for _, s := range config.Settings() {
+		shared = append(shared, s.Flag())
+	}
+	for _, c := range cli.Commands() {
+		if c.Hidden || slices.Contains(others, c.Name()) {
+			continue
+		}
+		_, chapter, found := strings.Cut(docs, "\n## "+c.Name()+"\n")
+		if !found {
+			t.Errorf("no chapter of %s", c.Name())
+			continue
+		}
+		chapter, _, _ = strings.Cut(chapter, "\n## ")
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if !slices.Contains(shared, f.Name) && !strings.Contains(chapter, "--"+f.Name) {
+				t.Errorf("the chapter of %s does not tell of --%s", c.Name(), f.Name)
+			}
+		})
 	}
 }
