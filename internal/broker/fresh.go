@@ -43,3 +43,10 @@ func FreshnessOf(c *store.Credentials, now time.Time) Freshness {
 	}
 	return Fresh
 }
+
+// FreshBetween is the time in which FreshnessOf finds c Fresh: from the first
+// time on, and before the second.
+func FreshBetween(c *store.Credentials) (from, until time.Time) {
+	life := c.Expires.Sub(c.Issued)
+	return c.Issued.Add(-clockJump), c.Expires.Add(-max(min(renewBefore, life/3), uselessFor))
+}

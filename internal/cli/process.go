@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gimme-broker/gimme/internal/athand"
 	"github.com/gimme-broker/gimme/internal/broker"
 	"github.com/gimme-broker/gimme/internal/login"
 	"github.com/gimme-broker/gimme/internal/store"
@@ -94,15 +94,7 @@ func (a App) runProcess(ctx context.Context, name string, noLogin bool) error {
 
 // printProcess writes the one object that the SDKs read.
 func printProcess(w io.Writer, c *store.Credentials) error {
-	data, err := json.Marshal(struct {
-		Version                                                int
-		AccessKeyId, SecretAccessKey, SessionToken, Expiration string
-	}{1, c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal(), c.Expires.UTC().Format(time.RFC3339)})
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(data, '\n'))
-	return err
+	return athand.Print(w, c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal(), c.Expires)
 }
 
 // A process is one run of credential-process.
@@ -114,6 +106,9 @@ type process struct {
 	flow    login.Flow    // empty: as the machine suggests
 	noLogin bool
 	waited  bool // for another gimme, or for the login
+
+	config     athand.Stamp // of the configuration, before it was read
+	configured bool         // there is one
 }
 
 // credentials are those at hand, those that can be had silently, or those that

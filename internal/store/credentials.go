@@ -39,6 +39,16 @@ type credentialsData struct {
 	Source          string    `json:"source"`
 }
 
+// CredentialsPath is the file of those of key, whether it is there or not; empty
+// where key is none.
+func (s *Store) CredentialsPath(key string) string {
+	path, err := s.path(credentialsRoom, key)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
 // Credentials returns those of key, or nil where there are none. They may have
 // expired. It opens one file and waits for nothing: no lock, no keyring. An
 // error says that the file may not be read, or that others may read or write it.
