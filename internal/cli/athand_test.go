@@ -82,9 +82,10 @@ func TestAnswersAtHand(t *testing.T) {
 		return func(t *testing.T) {
 			data, err := os.ReadFile(note)
 			must(t, err)
-			var n map[string]any
+			var n map[string]json.RawMessage // as they are: numbers are large
 			must(t, json.Unmarshal(data, &n))
-			n[field] = at
+			n[field], err = json.Marshal(at)
+			must(t, err)
 			data, err = json.Marshal(n)
 			must(t, err)
 			must(t, os.WriteFile(note, data, 0o600))
