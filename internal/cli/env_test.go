@@ -44,6 +44,13 @@ func TestEnvInAJob(t *testing.T) {
 		}
 	}
 	says(t, r.stdout, "::add-mask::"+secrets[0], "::add-mask::"+secrets[1])
+
+	// A shell evaluates stdout, so that the masks are elsewhere.
+	r = w.does(t, "env")
+	says(t, r.stderr, "::add-mask::"+secrets[0], "::add-mask::"+secrets[1])
+	if strings.Contains(r.stdout, "::add-mask::") {
+		t.Errorf("stdout has masks:\n%s", r.stdout)
+	}
 }
 
 func TestEnvRefused(t *testing.T) {

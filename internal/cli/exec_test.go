@@ -3,8 +3,8 @@
 package cli_test
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -136,24 +136,36 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The command takes gimme's place: it has its process id, and SIGPIPE ends it.
-func TestExecBecomesTheCommand(t *testing.T) {
-	w := loggedIn(t)
+// itself runs this test program as gimme, in a process of its own.
+func (w *world) itself(t *testing.T, args ...string) (pid int, out string, err error) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := exec.Command(self)
-	c.Env = []string{"HOME=" + w.home, "PATH=" + os.Getenv("PATH"), beCommand + "=" + strings.Join([]string{"exec", "--", "sh", "-c", `echo $$; kill -PIPE $$; echo still here`}, "\n")}
-	var out, said bytes.Buffer
-	c.Stdout, c.Stderr = &out, &said
-	// Streams that are pipes are os.Stdout there all the same.
-	err = c.Run()
-	pid, rest, _ := strings.Cut(out.String(), "\n")
-	if pid != strconv.Itoa(c.Process.Pid) {
-		t.Errorf("the command is process %s, gimme was %d: %s", pid, c.Process.Pid, said.String())
+	c.Env = []string{"HOME=" + w.home, "PATH=" + os.Getenv("PATH"), "AWS_REGION=mars-1", beCommand + "=" + strings.Join(args, "\n")}
+	stdout, err := c.Output()
+	return c.Process.Pid, string(stdout), err
+}
+
+// The command takes gimme's place: it has its process id, and SIGPIPE ends it.
+func TestExecBecomesTheCommand(t *testing.T) {
+	w := loggedIn(t)
+	gimme, out, err := w.itself(t, "exec", "--", "sh", "-c", "echo $$; kill -PIPE $$; echo still here")
+	pid, rest, _ := strings.Cut(out, "\n")
+	if pid != strconv.Itoa(gimme) {
+		t.Errorf("the command is process %s, gimme was %d: %v", pid, gimme, err)
 	}
 	if rest != "" || err == nil {
 		t.Errorf("SIGPIPE did not end it: %q, %v", rest, err)
+	}
+	_, out, err = w.itself(t, "exec", "--", "env")
+	if n := strings.Count("\n"+out, "\nAWS_REGION="); n != 1 || err != nil {
+		t.Errorf("AWS_REGION stands there %d times: %v", n, err)
+	}
+	_, _, err = w.itself(t, "exec", "--", "sh", "-c", "exit 7")
+	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != 7 {
+		t.Errorf("it ended with %v", err)
 	}
 }

@@ -1,8 +1,11 @@
 package cli_test
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -88,4 +91,59 @@ func TestLoginOverSSH(t *testing.T) {
 	if w.logins != 0 {
 		t.Error("a browser was opened")
 	}
+}
+
+// Whoever has their browser elsewhere pastes where it ended up, at the terminal:
+// stdin may be anything.
+func TestPastedLogin(t *testing.T) {
+	w := newWorld(t)
+	w.env["SSH_CONNECTION"] = "10.0.0.9 50000 10.0.0.7 22"
+	keyboard, typing := io.Pipe()
+	address := regexp.MustCompile(`(?m)^  (http://\S+/authorize\S+)$`)
+	out := &watched{}
+	out.found = func(stderr string) bool {
+		m := address.FindStringSubmatch(stderr)
+		if m == nil || !strings.Contains(stderr, "paste its whole address here") {
+			return false
+		}
+		go func() {
+			typing.Write([]byte("what?\r\n" + endOf(t, m[1]) + "\n"))
+		}()
+		return true
+	}
+	app := w.app(out)
+	app.OpenTerminal = func() (io.ReadWriteCloser, error) {
+		return struct {
+			io.Reader
+			io.Writer
+			io.Closer
+		}{keyboard, io.Discard, keyboard}, nil
+	}
+	if code := app.Run(t.Context(), []string{"s3", "--profile", "p", "--address", w.sidecar.URL}); code != 0 {
+		t.Fatal(out.text.String())
+	}
+	says(t, out.text.String(), "That is not the answer to this login", "Signed in    alice@example.com")
+	if w.logins != 0 {
+		t.Error("a browser was opened")
+	}
+	for _, s := range w.issuer.Secrets() {
+		if strings.Contains(out.text.String(), s) {
+			t.Errorf("a secret is shown: %q", s)
+		}
+	}
+	if _, err := typing.Write([]byte("x")); err == nil {
+		t.Error("the terminal is still open")
+	}
+}
+
+// endOf is where a browser ends up that cannot reach this machine.
+func endOf(t *testing.T, address string) string {
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r, err := client.Get(address)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	r.Body.Close()
+	return r.Header.Get("Location")
 }

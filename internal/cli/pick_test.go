@@ -55,10 +55,14 @@ func TestPickerIsLeft(t *testing.T) {
 
 // Whichever command asks, the choice stays with a profile that has settings.
 func TestPickerKeepsTheRole(t *testing.T) {
-	for _, args := range [][]string{{"login"}, {"env"}, {"exec", "--", "true"}} {
+	for _, args := range [][]string{{"login"}, {"env", "--region", "eu-west-9"}, {"exec", "--region", "eu-west-9", "--", "true"}} {
 		w, _ := several(t, "2\n")
 		w.write(t, ".config/gimme/config.yaml", "profiles:\n  sidecar:\n    address: "+w.sidecar.URL+" # the lake\n")
 		w.does(t, args...)
-		says(t, w.read(t, ".config/gimme/config.yaml"), "# the lake\n", "role: "+analyst)
+		got := w.read(t, ".config/gimme/config.yaml")
+		says(t, got, "# the lake\n", "role: "+analyst)
+		if strings.Contains(got, "region") {
+			t.Errorf("what was said for one run alone was kept:\n%s", got)
+		}
 	}
 }

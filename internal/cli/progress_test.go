@@ -76,13 +76,20 @@ func TestWaitIsSaid(t *testing.T) {
 			flow = login.Browser
 		}
 		p.login(login.Notice{Step: login.Started, Flow: flow, URL: "https://idp.example/a", Left: 2*time.Minute + 400*time.Millisecond})
-		for left := 119 * time.Second; left > 2*time.Second; left -= 1007 * time.Millisecond {
+		for left := 119 * time.Second; left > 2*time.Second; left -= 1300 * time.Millisecond {
 			p.login(login.Notice{Step: login.Waiting, Flow: flow, Left: left})
 		}
 		p.end()
 		if n := strings.Count(out.String(), "Still waiting"); n != 3 || strings.Contains(out.String(), "\r") {
 			t.Errorf("said %d times:\n%q", n, out.String())
 		}
+	}
+}
+
+// What would be a request of roff at the beginning of a line is none.
+func TestRoff(t *testing.T) {
+	if got, want := roff(".so /etc/passwd\na-b\\n\n'quoted\n"), "\\&.so /etc/passwd\na\\-b\\en\n\\&'quoted\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -30,6 +30,16 @@ func TestS3Refresh(t *testing.T) {
 	}
 }
 
+// That a session is shorter than was asked for is said when it is issued, and
+// not of what is left of it later.
+func TestS3SaysOnceThatItIsShorter(t *testing.T) {
+	w := newWorld(t)
+	says(t, w.does(t, "s3", "--profile", "sidecar", "--address", w.sidecar.URL, "--duration", "2h").stderr, "2h0m0s were asked for")
+	if again := w.does(t, "s3").stderr; strings.Contains(again, "were asked for") || w.logins != 1 {
+		t.Errorf("%d logins\n%s", w.logins, again)
+	}
+}
+
 func TestS3RefreshRefused(t *testing.T) {
 	w := loggedIn(t)
 	w.write(t, ".aws/credentials", "[sidecar]\naws_access_key_id = AKIA\naws_secret_access_key = mine\n")
