@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -89,14 +90,22 @@ func (a App) answers(p *plan) bool {
 
 // notRun says why a command was not run.
 func notRun(name string, err error) error {
-	code, hint := exitNotFound, "is it spelled right, and in a folder of PATH?"
-	if errors.Is(err, fs.ErrPermission) {
-		code, hint = exitNotExecutable, "make it executable: chmod +x"
+	f := &failure{code: exitNotExecutable}
+	switch {
+	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist):
+		f.code, f.hint = exitNotFound, "is it spelled right, and in a folder of PATH?"
+	case errors.Is(err, fs.ErrPermission):
+		f.hint = "make it executable: chmod +x"
+	case errors.Is(err, syscall.ENOEXEC):
+		f.hint = "it is no program of this system; a script needs a first line such as #!/bin/sh"
+	case errors.Is(err, exec.ErrDot):
+		f.hint = "say that it is meant: ./" + name
 	}
 	if e, ok := errors.AsType[*exec.Error](err); ok {
 		err = e.Err
 	}
-	return &failure{code, fmt.Errorf("run %q: %w", name, err), hint}
+	f.err = fmt.Errorf("run %q: %w", name, err)
+	return f
 }
 
 // An exitCode is how the command that was run ended. Nothing is said of it.

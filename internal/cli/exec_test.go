@@ -88,6 +88,10 @@ func TestExecEndsAsTheCommandDoes(t *testing.T) {
 	if err := os.WriteFile(notExecutable, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	noProgram := filepath.Join(w.home, "script")
+	if err := os.WriteFile(noProgram, []byte("echo no first line\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for script, want := range map[string]int{"exit 0": 0, "exit 7": 7, "exit 4": 4, "kill -TERM $$": 143} {
 		if r := w.run(t, t.Context(), "exec", "--", "sh", "-c", script); r.code != want || strings.Contains(r.stderr, "gimme: ") {
 			t.Errorf("%s: exit code %d, want %d: %s", script, r.code, want, r.stderr)
@@ -106,6 +110,7 @@ func TestExecEndsAsTheCommandDoes(t *testing.T) {
 		"exec -- no-such-program":        {127, []string{`run "no-such-program"`, "hint"}},
 		"exec -- " + w.home + "/nothing": {127, []string{"/nothing"}},
 		"exec -- " + notExecutable:       {126, []string{"chmod +x"}},
+		"exec -- " + noProgram:           {126, []string{"#!/bin/sh"}},
 		"exec --profile nobody -- true":  {2, []string{`profile "nobody" is new`}},
 	} {
 		w.fails(t, t.Context(), test.code, test.words, strings.Fields(args)...)
@@ -163,6 +168,14 @@ func TestExecBecomesTheCommand(t *testing.T) {
 	_, out, err = w.itself(t, "exec", "--", "env")
 	if n := strings.Count("\n"+out, "\nAWS_REGION="); n != 1 || err != nil {
 		t.Errorf("AWS_REGION stands there %d times: %v", n, err)
+	}
+	noProgram := filepath.Join(w.home, "script")
+	if err := os.WriteFile(noProgram, []byte("echo no first line\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, out, err = w.itself(t, "exec", "--", noProgram)
+	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != 126 || out != "" {
+		t.Errorf("what is no program ended with %v", err)
 	}
 	_, _, err = w.itself(t, "exec", "--", "sh", "-c", "exit 7")
 	if e, ok := errors.AsType[*exec.ExitError](err); !ok || e.ExitCode() != 7 {

@@ -26,7 +26,8 @@ type progress struct {
 }
 
 func (a App) progress() *progress {
-	return &progress{out: a.Stderr, live: isTerminal(a.Stderr) && a.Getenv("TERM") != "dumb", here: login.Look(a.Getenv)}
+	live := isTerminal(a.Stderr) && !inBackground(a.Stderr) && a.Getenv("TERM") != "dumb"
+	return &progress{out: a.Stderr, live: live, here: login.Look(a.Getenv)}
 }
 
 // say writes in the place of the line that counts down.
@@ -43,10 +44,10 @@ func (p *progress) rewrite(text string) {
 }
 
 // end takes the line away that counts down, so that the next one begins at the
-// left.
+// left. With it goes the ^C that terminals show.
 func (p *progress) end() {
 	if p.line > 0 {
-		fmt.Fprintf(p.out, "\r%s\r", strings.Repeat(" ", p.line))
+		fmt.Fprintf(p.out, "\r%s\r", strings.Repeat(" ", p.line+len("^C")))
 		p.line = 0
 	}
 }

@@ -52,6 +52,7 @@ func TestCountdown(t *testing.T) {
 	}
 	p.login(login.Notice{Step: login.Disturbed, Refused: 3})
 	p.login(login.Notice{Step: login.Waiting, Flow: login.Browser, Left: time.Second})
+	out.WriteString("^C") // as the terminal shows it
 	p.end()
 	lines := shown(out.String())
 	if got := lines[len(lines)-2:]; !strings.HasPrefix(got[0], "Note: 3 requests") || got[1] != "" {

@@ -44,14 +44,18 @@ func inForeground(open func() (io.ReadWriteCloser, error)) func() (io.ReadWriteC
 		if err != nil || t == nil {
 			return t, err
 		}
-		background := false
-		onDescriptor(t, func(fd int) { background = isBackgroundOf(fd) })
-		if background {
+		if inBackground(t) {
 			t.Close()
 			return nil, errors.New("gimme runs in the background of the terminal")
 		}
 		return t, nil
 	}
+}
+
+// inBackground says whether another program has the terminal x now.
+func inBackground(x any) (is bool) {
+	onDescriptor(x, func(fd int) { is = isBackgroundOf(fd) })
+	return is
 }
 
 // isTerminal says whether a person reads what is written to w.

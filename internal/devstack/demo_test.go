@@ -186,7 +186,7 @@ func TestDevStaysUntilItsEnd(t *testing.T) {
 	}
 	for _, want := range []string{
 		s.url, s.issuer, "alice@example.com", "bob@example.com", "group data-engineering", "datamap.yaml", "customer-data.yaml", "audit.jsonl",
-		"export AWS_CONFIG_FILE=", "GIMME_CONFIG=", "gimme s3 --address " + s.url + " --profile sidecar", "customers.csv s3://acme-lake/customers/ --profile sidecar",
+		"export AWS_CONFIG_FILE=", "GIMME_CONFIG=", "GIMME_STATE_DIR=", "gimme s3 --address " + s.url + " --profile sidecar", "customers.csv s3://acme-lake/customers/ --profile sidecar",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not told:\n%s", want, out.String())

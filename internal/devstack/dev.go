@@ -60,12 +60,12 @@ func (s *stack) introduce(t *teller) {
 	}, nil)
 	t.heading("In another terminal")
 	t.line("")
-	t.line("export AWS_CONFIG_FILE=%s AWS_SHARED_CREDENTIALS_FILE=%s GIMME_CONFIG=%s",
-		quoted(s.awsConfig()), quoted(s.awsCredentials()), quoted(s.path(homeFolder+"/gimme.yaml")))
+	t.line("export AWS_CONFIG_FILE=%s AWS_SHARED_CREDENTIALS_FILE=%s GIMME_CONFIG=%s GIMME_STATE_DIR=%s",
+		quoted(s.awsConfig()), quoted(s.awsCredentials()), quoted(s.path(homeFolder+"/gimme.yaml")), quoted(s.path(homeFolder+"/state")))
 	t.line("gimme s3 --address %s --profile %s", s.url, aliceProfile)
 	t.line("aws s3 cp %s s3://%s/customers/ --profile %s", quoted(s.path(sampleFile)), lake, aliceProfile)
 	t.line("")
-	t.line("The first line keeps your own ~/.aws and settings as they are; without it, the profile is written there.")
+	t.line("The first line keeps your own ~/.aws, settings and logins as they are; without it, the profile is written there.")
 	t.line("Then look:       aws s3 ls s3://%s/customers/ --profile %s", lake, aliceProfile)
 	t.line("What is refused: aws s3 rm s3://%s/%s --profile %s", lake, customersKey, aliceProfile)
 	t.line("")
