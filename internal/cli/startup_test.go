@@ -101,7 +101,7 @@ func (r race) run(t testing.TB, n int) (constant, gimme []time.Duration) {
 func TestStartUp(t *testing.T) {
 	r := newRace(t)
 	best := 0.0
-	for range 6 {
+	for range 20 {
 		constant, gimme := r.run(t, 20)
 		times := float64(gimme[10]) / float64(constant[10])
 		if best == 0 || times < best {
