@@ -60,8 +60,8 @@ func TestUsage(t *testing.T) {
 		{[]string{"demo", "x"}, []string{"takes no arguments"}},
 		{[]string{"dev", "x"}, []string{"takes no arguments"}},
 		{[]string{"help", "nothing"}, []string{`unknown command "nothing"`}},
-		{[]string{"statsu"}, []string{"did you mean status?"}},
-		{[]string{"s3", "--adress", "x"}, []string{"did you mean --address?"}},
+		{[]string{"statsu"}, []string{`did you mean "status"?`}},
+		{[]string{"s3", "--adress", "x"}, []string{`did you mean "--address"?`}},
 	} {
 		w.fails(t, t.Context(), 2, test.words, test.args...)
 	}

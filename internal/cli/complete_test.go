@@ -57,7 +57,7 @@ func TestManual(t *testing.T) {
 	if strings.Contains(page, "\n'") || strings.Contains(page, "--") {
 		t.Errorf("the page is not roff:\n%s", page)
 	}
-	w.fails(t, t.Context(), 2, []string{`unknown command "statsu"`, "did you mean status?"}, "man", "statsu")
+	w.fails(t, t.Context(), 2, []string{`unknown command "statsu"`, `did you mean "status"?`}, "man", "statsu")
 	w.fails(t, t.Context(), 2, []string{"one command is wanted"}, "man", "s3", "login")
 
 	dir := filepath.Join(w.home, "man")

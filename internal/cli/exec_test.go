@@ -106,7 +106,7 @@ func TestExecEndsAsTheCommandDoes(t *testing.T) {
 	}{
 		"exec":                           {2, []string{"no command is given", "hint: gimme exec"}},
 		"exec --":                        {2, []string{"no command is given"}},
-		"exec --profil x -- true":        {2, []string{"did you mean --profile?"}},
+		"exec --profil x -- true":        {2, []string{`did you mean "--profile"?`}},
 		"exec -- no-such-program":        {127, []string{`run "no-such-program"`, "hint"}},
 		"exec -- " + w.home + "/nothing": {127, []string{"/nothing"}},
 		"exec -- " + notExecutable:       {126, []string{"chmod +x"}},

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/gimme-broker/gimme/pkg/strictyaml"
 )
 
 func (a App) root() *cobra.Command {
@@ -35,7 +37,7 @@ and every SDK on this machine short-lived credentials for S3.
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage(c.CommandPath()+" --help", "%w%s", err, meant(err.Error(), flagNames(c)))
+		return usage(c.CommandPath()+" --help", "%w%s", err, strictyaml.Meant(lastWord(err.Error()), flagNames(c)))
 	})
 	root.SetUsageFunc(explain)
 	root.SetHelpCommand(a.help())
@@ -70,7 +72,7 @@ func (a App) unknown(c *cobra.Command, name string) error {
 	for _, sub := range c.Root().Commands() {
 		names = append(names, sub.Name())
 	}
-	return usage("gimme --help", "unknown command %q%s", name, meant(name, names))
+	return usage("gimme --help", "unknown command %q%s", name, strictyaml.Meant(name, names))
 }
 
 // flagNames are those that a command has, with their dashes.
@@ -80,46 +82,8 @@ func flagNames(c *cobra.Command) []string {
 	return names
 }
 
-// meant suggests what was meant by the last word of what was written.
-func meant(written string, names []string) string {
-	words := strings.Fields(written)
-	if len(words) == 0 {
-		return ""
-	}
-	word, best := words[len(words)-1], 3
-	suggestion := ""
-	for _, name := range names {
-		if d := distance(word, name); d < best {
-			suggestion, best = "; did you mean "+name+"?", d
-		}
-	}
-	return suggestion
-}
-
-// distance counts the letters to put in, take out, change or swap with their
-// neighbours to make b of a.
-func distance(a, b string) int {
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		row := make([]int, len(b)+1)
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+cost)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				row[j+1] = min(row[j+1], before[j-1]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
-}
+// lastWord of what pflag says of an unknown flag is the flag.
+func lastWord(s string) string { return s[strings.LastIndexByte(s, ' ')+1:] }
 
 // commands is all that gimme can do.
 func (a App) commands() []*cobra.Command {

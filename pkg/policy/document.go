@@ -92,7 +92,7 @@ func (r *reader) known(l strictyaml.Value[string], known []string) bool {
 	if _, ok := slices.BinarySearch(known, l.V); ok {
 		return true
 	}
-	r.faultAt(l, "unknown label %q%s", l.V, meant(l.V, known))
+	r.faultAt(l, "unknown label %q%s", l.V, strictyaml.Meant(l.V, known))
 	return false
 }
 

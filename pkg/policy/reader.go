@@ -67,7 +67,7 @@ func (r *reader) fields(n *yaml.Node, known []string) map[string]*yaml.Node {
 		case slices.Contains(later, k.Value):
 			r.fault(k, "key %q is not supported by this version; the file would mean something else without it", k.Value)
 		default:
-			r.fault(k, "unknown key %q%s", k.Value, meant(k.Value, known))
+			r.fault(k, "unknown key %q%s", k.Value, strictyaml.Meant(k.Value, known))
 		}
 	}
 	return values
@@ -167,46 +167,4 @@ func (r *reader) wanted(n *yaml.Node, what string) {
 		is = fmt.Sprintf("%q", n.Value)
 	}
 	r.fault(n, "%s is wanted here, not %s", what, is)
-}
-
-// meant is `, did you mean "x"?` when one of known is close to word.
-func meant(word string, known []string) string {
-	best, least := "", 3
-	for _, k := range known {
-		d := distance(word, k, least)
-		if strings.EqualFold(word, k) {
-			d = 0
-		}
-		if d < least && 2*d < len(k) {
-			best, least = k, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf(", did you mean %q?", best)
-}
-
-// distance counts the bytes to insert, remove or change that make a into b,
-// up to limit.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return min(row[len(b)], limit)
 }

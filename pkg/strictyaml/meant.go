@@ -90,9 +90,9 @@ func key(f reflect.StructField) string {
 	return name
 }
 
-// meant is `, did you mean "x"?` when one of known is within two typing errors
-// of word, and otherwise nothing.
-func meant(word string, known []string) string {
+// Meant is `, did you mean "x"?` when one of known is within two typing errors
+// of word, and otherwise empty. It is for the end of a message about word.
+func Meant(word string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
 		d := distance(word, k)

@@ -168,7 +168,7 @@ func fault(file string, e *yaml.LoadError, known func(line, column int) []string
 	if name, ok := unknownField(text); ok {
 		text = fmt.Sprintf("unknown key %q", name)
 		if known != nil {
-			text += meant(name, known(e.Mark.Line, e.Mark.Column))
+			text += Meant(name, known(e.Mark.Line, e.Mark.Column))
 		}
 	} else if tag, value, goType, ok := wrongType(text); ok {
 		text = fmt.Sprintf("%s is wanted here, not %s", kind(goType), given(tag, value))
