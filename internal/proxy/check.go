@@ -64,6 +64,8 @@ func (c *Config) check() strictyaml.Faults {
 	}
 	c.checkDuration(l, c.Sessions.Lifetime, "sessions.lifetime")
 	c.checkUpstream(l)
+	c.checkListening(l)
+	c.checkServiceKeys(l)
 	l.need(c.Policy.DataMap, text{}, "policy.data_map", "the file that says where which data lives")
 	if len(c.Policy.Policies) == 0 {
 		l.at(text{}, "policy.policies is missing: the files or folders with policies")
@@ -170,29 +172,6 @@ func (c *Config) checkDuration(l *faultList, d Duration, key string) {
 	}
 	if parsed, err := time.ParseDuration(d.V); err != nil || parsed < time.Second || parsed > MaxLifetime {
 		l.at(d.text, "%s %q: a duration from 1s to 12h is wanted, such as 1h", key, d.V)
-	}
-}
-
-func (c *Config) checkUpstream(l *faultList) {
-	u := c.Upstream
-	endpoint := func(v text, key string) {
-		if p, err := url.Parse(v.V); err != nil || !secureURL(p) || strings.Trim(p.Path, "/") != "" || p.RawQuery != "" {
-			l.at(v, "%s %q: an https URL without path is wanted (http for loopback alone)", key, v.V)
-		}
-	}
-	if l.need(u.Endpoint, u.Credentials, "upstream.endpoint", "the URL of the real S3, such as https://s3.eu-west-1.amazonaws.com") {
-		endpoint(u.Endpoint, "upstream.endpoint")
-	}
-	switch u.Credentials.V {
-	case credentialsStatic:
-		l.need(u.Static.AccessKeyID, u.Credentials, "upstream.static.access_key_id", "the key pair for the real S3")
-		l.need(u.Static.SecretAccessKeyFile, u.Credentials, "upstream.static.secret_access_key_file", "a file of mode 0600 that holds the secret")
-	case credentialsAssumeRole:
-		if u.AssumeRole.STSEndpoint.V != "" {
-			endpoint(u.AssumeRole.STSEndpoint, "upstream.assume_role.sts_endpoint")
-		}
-	default:
-		l.at(u.Credentials, "upstream.credentials is %q; write assume_role or static", u.Credentials.V)
 	}
 }
 

@@ -34,6 +34,17 @@ type Config struct {
 	// network reads the data. Default false.
 	InsecurePlainHTTP bool `yaml:"insecure_plain_http"`
 
+	// Domains are host names under which a bucket may stand as the first part of
+	// the host: with s3.sidecar.example, the host lake.s3.sidecar.example is the
+	// bucket lake. Buckets in the path work under every other host. The
+	// certificate has to cover *.DOMAIN. Default none.
+	Domains []text `yaml:"domains"`
+
+	// TrustedProxies are the networks of load balancers in front of the sidecar.
+	// Only from them X-Forwarded-For is believed: the client is the last address
+	// in it that is not theirs. Default none.
+	TrustedProxies []text `yaml:"trusted_proxies"`
+
 	// Region is the region that profiles are written with. Clients may sign
 	// for any. Default us-east-1.
 	Region text `yaml:"region"`
@@ -45,10 +56,15 @@ type Config struct {
 	// Roles are the IAM roles that sessions may be for. At least one.
 	Roles []Role `yaml:"roles"`
 
+	// ServiceKeys are for programs that can hold only a static pair of keys.
+	// Default none.
+	ServiceKeys []ServiceKey `yaml:"service_keys"`
+
 	Sessions Sessions `yaml:"sessions"`
 	Upstream Upstream `yaml:"upstream"`
 	Policy   Policy   `yaml:"policy"`
 	Audit    Audit    `yaml:"audit"`
+	Limits   Limits   `yaml:"limits"`
 
 	file   string // as given to Load
 	folder string
@@ -124,6 +140,26 @@ type Role struct {
 	MaxSession Duration `yaml:"max_session"`
 }
 
+// A ServiceKey is a key pair that does not come from a login. gimme proxy
+// service-key new makes one. Its secret is derived from the keys of sessions and
+// stands nowhere.
+type ServiceKey struct {
+	AccessKeyID text `yaml:"access_key_id"`
+
+	// Service is the name under which policies know who signs with it.
+	Service text `yaml:"service"`
+
+	// Role is the role that its requests are made with, one of roles.
+	Role text `yaml:"role"`
+
+	// From are the networks it may be used from. Required.
+	From []text `yaml:"from"`
+
+	// Expires is the moment from which it is refused, such as
+	// 2027-06-30T00:00:00Z. Required.
+	Expires text `yaml:"expires"`
+}
+
 // Sessions says how sessions are sealed.
 type Sessions struct {
 	// Deployment is part of what a session is sealed for: a session of another
@@ -136,6 +172,10 @@ type Sessions struct {
 
 	// Lifetime is how long a session lasts at most. Default 1h, at most 12h.
 	Lifetime Duration `yaml:"lifetime"`
+
+	// Revocations is the file in which revoked sessions are written down. It is
+	// made when it does not exist. Default: key_file with .revoked after it.
+	Revocations text `yaml:"revocations"`
 }
 
 // Upstream is the real S3.
@@ -152,11 +192,41 @@ type Upstream struct {
 
 	// Credentials says how the sidecar comes by credentials for it:
 	// assume_role (the default: the role of the session is assumed, with the
-	// person's name on it) or static (one key pair for everyone).
+	// person's name on it), web_identity (the person's ID token is exchanged at
+	// the upstream's STS when the session is issued, and what it gives is sealed
+	// into the session) or static (one key pair for everyone).
 	Credentials text `yaml:"credentials"`
+
+	// DotSegments is refuse (the default) or keep: what happens to keys with "."
+	// or ".." between their slashes. Amazon S3 gives them no meaning; stores that
+	// keep objects in a file system take them for another object.
+	DotSegments text `yaml:"dot_segments"`
 
 	Static     Static     `yaml:"static"`
 	AssumeRole AssumeRole `yaml:"assume_role"`
+
+	WebIdentity WebIdentity `yaml:"web_identity"`
+}
+
+// WebIdentity says where ID tokens are exchanged.
+type WebIdentity struct {
+	// STSEndpoint is the URL of the STS. Default: AWS's own of the upstream's
+	// region.
+	STSEndpoint text `yaml:"sts_endpoint"`
+}
+
+// Limits bound what clients can take. Zero values are the defaults.
+type Limits struct {
+	// Connections is how many connections are held open at once. Default 4096.
+	Connections strictyaml.Value[int] `yaml:"connections"`
+
+	// ConnectionsPerSource is how many of them one client address may hold.
+	// Default 512.
+	ConnectionsPerSource strictyaml.Value[int] `yaml:"connections_per_source"`
+
+	// LoginsPerMinute is how many calls of the STS endpoint one client address
+	// may make in a minute. Default 600.
+	LoginsPerMinute strictyaml.Value[int] `yaml:"logins_per_minute"`
 }
 
 // Static is one key pair, for stores that have no STS.
@@ -219,8 +289,14 @@ func (d Duration) Or(fallback time.Duration) time.Duration {
 const MaxLifetime = 12 * time.Hour
 
 const (
-	credentialsAssumeRole = "assume_role"
-	credentialsStatic     = "static"
+	credentialsAssumeRole  = "assume_role"
+	credentialsStatic      = "static"
+	credentialsWebIdentity = "web_identity"
+)
+
+const (
+	dotSegmentsRefuse = "refuse"
+	dotSegmentsKeep   = "keep"
 )
 
 // loaded is what Load has read from the files that the configuration names.
@@ -279,7 +355,19 @@ func (c *Config) setDefaults() {
 	set(&c.Sessions.Deployment.V, "default")
 	set(&c.Upstream.Region.V, "us-east-1")
 	set(&c.Upstream.Credentials.V, credentialsAssumeRole)
+	set(&c.Upstream.DotSegments.V, dotSegmentsRefuse)
 	set(&c.Policy.Unlabelled.V, "deny")
+	if c.Sessions.KeyFile.V != "" {
+		set(&c.Sessions.Revocations.V, c.Sessions.KeyFile.V+".revoked")
+	}
+	setInt := func(v *strictyaml.Value[int], fallback int) {
+		if v.Line == 0 {
+			v.V = fallback
+		}
+	}
+	setInt(&c.Limits.Connections, 4096)
+	setInt(&c.Limits.ConnectionsPerSource, 512)
+	setInt(&c.Limits.LoginsPerMinute, 600)
 	for i := range c.Issuers {
 		set(&c.Issuers[i].GroupsClaim, "groups")
 		if len(c.Issuers[i].Scopes) == 0 {

@@ -41,7 +41,7 @@ func (s *Server) serveRoles(x *exchange) error {
 	if !ok {
 		return &refusal{Code: "AccessDenied", Message: "The list of roles is shown to who presents an ID token."}
 	}
-	from, token, err := s.verify(x.r.Context(), raw)
+	from, token, err := s.verify(x.ctx, raw)
 	if err != nil {
 		return tokenFault(err)
 	}

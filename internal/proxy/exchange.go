@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,7 +12,6 @@ import (
 	"unicode"
 
 	"github.com/gimme-broker/gimme/internal/discovery"
-	"github.com/gimme-broker/gimme/internal/session"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
@@ -22,6 +22,7 @@ import (
 // of it so far. Its event grows as the request is understood.
 type exchange struct {
 	r       *http.Request
+	ctx     context.Context // ends when the client goes away, or when the request is to be cut
 	w       *meter
 	began   time.Time
 	rules   *rules // in force when the request arrived, and for all of it
@@ -69,7 +70,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	}
 	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
 	return &exchange{
-		r: r, w: &meter{ResponseWriter: w}, began: time.Now(), rules: rules, events: s.events, answer: answerS3,
+		r: r, ctx: r.Context(), w: &meter{ResponseWriter: w}, began: time.Now(), rules: rules, events: s.events, answer: answerS3,
 		event: audit.Event{
 			ID:           newID(),
 			Kind:         audit.KindDecision,
@@ -81,7 +82,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 }
 
 // know records whose session it is, once the signature has proven it.
-func (x *exchange) know(held *session.Session) {
+func (x *exchange) know(held *holder) {
 	p := held.Principal
 	x.event.Principal = &audit.Principal{Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, Name: p.Name, Groups: held.Groups}
 	x.event.Session = &audit.Session{ID: sessionID(held.Claims), Issued: held.Issued.UTC(), Expires: held.Expires.UTC()}

@@ -4,14 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"time"
 
-	"github.com/gimme-broker/gimme/internal/session"
-	"github.com/gimme-broker/gimme/internal/upstream"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
@@ -52,22 +49,9 @@ type errand struct {
 	principal   *policy.Principal
 }
 
-// credentials obtains those that the role has for the real S3.
-func (s *Server) credentials(ctx context.Context, held *session.Session) (sigv4.Credentials, error) {
-	p := held.Principal
-	c, err := s.source.Credentials(ctx, held.Role, upstream.Principal{Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, Name: p.Name, Groups: held.Groups})
-	if err != nil {
-		return sigv4.Credentials{}, &refusal{
-			Code: "ServiceUnavailable", cause: err,
-			Message: fmt.Sprintf("The sidecar got no credentials for role %s. Tell whoever runs it.", held.Role),
-		}
-	}
-	return sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, nil
-}
-
 // send signs the errand's request, sends it, and returns the answer's head.
 func (s *Server) send(x *exchange, e *errand) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(x.r.Context())
+	ctx, cancel := context.WithCancel(x.ctx)
 	request, body, err := s.outbound(ctx, e)
 	if err != nil {
 		cancel()
@@ -84,7 +68,7 @@ func (s *Server) send(x *exchange, e *errand) (*http.Response, error) {
 	switch {
 	case body.fault() != nil:
 		return nil, bodyFault(body.fault())
-	case x.r.Context().Err() != nil:
+	case x.ctx.Err() != nil:
 		return nil, &refusal{Code: "RequestTimeout", Message: "The client went away."}
 	}
 	return nil, &refusal{Code: "ServiceUnavailable", Message: "The real S3 cannot be reached.", cause: err}

@@ -109,18 +109,6 @@ func openEvents(c *Config, stdout io.Writer) (*audit.Log, error) {
 	return audit.NewLog(struct{ io.Writer }{stdout}), nil // not ours to close
 }
 
-func newSource(c *Config) (upstream.Source, error) {
-	u := c.Upstream
-	if u.Credentials.V == credentialsStatic {
-		return upstream.Static(u.Static.AccessKeyID.V, c.loaded.secretKey), nil
-	}
-	source, err := upstream.AssumeRole(upstream.AssumeRoleOptions{Endpoint: u.AssumeRole.STSEndpoint.V, Region: u.Region.V})
-	if err != nil {
-		return nil, fmt.Errorf("upstream credentials: %w", err)
-	}
-	return source, nil
-}
-
 // URL is where the server listens, such as http://127.0.0.1:8700.
 func (s *Server) URL() string {
 	scheme := "http"

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gimme-broker/gimme/internal/session"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
@@ -35,13 +34,14 @@ func (s *Server) serveS3(x *exchange) error {
 		return err
 	}
 	x.know(held)
+	defer s.whileGood(x, held)()
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(verified.Path(), "/"), "/")
 	x.event.Request.Bucket, x.event.Request.Key = bucket, key // what is addressed, should it not be understood
 	principal, err := s.admit(held, signature, "s3", now)
 	if err != nil {
 		return err
 	}
-	call, err := s3api.Parse(apiRequest(verified))
+	call, err := s3api.Parse(s.apiRequest(verified))
 	if err != nil {
 		return err
 	}
@@ -60,44 +60,14 @@ func (s *Server) serveS3(x *exchange) error {
 	if err := x.allow(decision.allowed); err != nil {
 		return err
 	}
-	credentials, err := s.credentials(x.r.Context(), held)
+	credentials, err := s.credentials(x.ctx, held)
 	if err != nil {
 		return err
 	}
 	return s.forward(x, &errand{method: verified.Method(), call: call, payload: verified.Payload(), body: body, credentials: credentials, decision: decision, principal: principal})
 }
 
-// open opens the session that a signature presents.
-func (s *Server) open(signature *sigv4.Signature) (*session.Session, error) {
-	if signature.SessionToken == "" {
-		return nil, &refusal{Code: "InvalidAccessKeyId", Message: "The request is not signed with credentials of this sidecar. Log in: gimme s3 --profile NAME."}
-	}
-	held, err := s.keys.Open(signature.SessionToken, signature.AccessKeyID)
-	if err != nil {
-		return nil, &refusal{Code: "InvalidToken", Message: "The session token is not one of this sidecar's. Log in: gimme s3 --profile NAME."}
-	}
-	return held, nil
-}
-
-// admit judges a session whose holder has proven to hold it.
-func (s *Server) admit(held *session.Session, signature *sigv4.Signature, service string, now time.Time) (*policy.Principal, error) {
-	if signature.Service != service {
-		return nil, &refusal{Code: "AuthorizationHeaderMalformed", Message: fmt.Sprintf("The request is signed for service %q; %q is wanted here.", signature.Service, service)}
-	}
-	if held.Expired(now) {
-		return nil, &refusal{Code: "ExpiredToken", Message: fmt.Sprintf("Your session expired at %s. Log in again: gimme s3 --profile NAME.", held.Expires.UTC().Format("15:04:05 MST on 2 January 2006"))}
-	}
-	from := s.issuerOf(held.Principal.Issuer)
-	if from == nil {
-		return nil, &refusal{Code: "InvalidToken", Message: fmt.Sprintf("Sessions of issuer %q are no longer accepted. Log in again: gimme s3 --profile NAME.", held.Principal.Issuer)}
-	}
-	if role := s.role(held.Role); role == nil || !role.admits(held.Groups) {
-		return nil, &refusal{Code: "InvalidToken", Message: fmt.Sprintf("Role %s is no longer open to you. Log in again: gimme s3 --profile NAME.", held.Role)}
-	}
-	return from.principal(held.Claims), nil
-}
-
-func apiRequest(v *sigv4.Verified) s3api.Request {
+func (s *Server) apiRequest(v *sigv4.Verified) s3api.Request {
 	query := v.Query()
 	params := make([]s3api.Param, len(query))
 	for i, p := range query {

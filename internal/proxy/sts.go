@@ -100,7 +100,7 @@ func (s *Server) assumeRole(x *exchange, form url.Values) error {
 	if err != nil {
 		return err
 	}
-	from, token, err := s.verify(x.r.Context(), form.Get("WebIdentityToken"))
+	from, token, err := s.verify(x.ctx, form.Get("WebIdentityToken"))
 	if err != nil {
 		return tokenFault(err)
 	}

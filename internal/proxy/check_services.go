@@ -1,0 +1,3 @@
+package proxy
+
+func (c *Config) checkServiceKeys(l *faultList) {}
