@@ -5,9 +5,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/secret"
@@ -158,6 +160,9 @@ type ServiceKey struct {
 	// Expires is the moment from which it is refused, such as
 	// 2027-06-30T00:00:00Z. Required.
 	Expires text `yaml:"expires"`
+
+	networks []netip.Prefix // From, read
+	expires  time.Time      // Expires, read
 }
 
 // Sessions says how sessions are sealed.
@@ -334,8 +339,10 @@ func Load(path string) (*Config, error) {
 }
 
 // Warnings are what is legal in the data map and the policies and yet probably
-// not meant.
-func (c *Config) Warnings() []strictyaml.Fault { return c.loaded.rules.warnings }
+// not meant, and what there is to consider about each service key.
+func (c *Config) Warnings() []strictyaml.Fault {
+	return slices.Concat(c.serviceWarnings(time.Now()), c.loaded.rules.warnings)
+}
 
 func asFaults(file string, err error) strictyaml.Faults {
 	if f, ok := errors.AsType[strictyaml.Faults](err); ok {

@@ -81,11 +81,14 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	}
 }
 
-// know records whose session it is, once the signature has proven it.
+// know records whose session or service key it is, once the signature has proven it.
 func (x *exchange) know(held *holder) {
 	p := held.Principal
 	x.event.Principal = &audit.Principal{Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, Name: p.Name, Groups: held.Groups}
-	x.event.Session = &audit.Session{ID: sessionID(held.Claims), Issued: held.Issued.UTC(), Expires: held.Expires.UTC()}
+	x.event.Session = &audit.Session{ID: held.id(), Issued: held.Issued.UTC(), Expires: held.Expires.UTC()}
+	if held.service != nil {
+		x.event.Principal.Service = held.service.Service.V
+	}
 	x.event.Role = held.Role
 }
 

@@ -101,12 +101,16 @@ func (c *Config) checkKeyFile(l *faultList) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		checkFolder(l, v, filepath.Dir(path))
+		c.checkServiceRoots(l, nil)
 	case err != nil:
 		l.at(v, "sessions.key_file: %v", err)
 	default:
-		if _, err := session.OpenKeyring(path, c.Sessions.Deployment.V); err != nil {
+		keys, err := session.OpenKeyring(path, c.Sessions.Deployment.V)
+		if err != nil {
 			l.at(v, "sessions.key_file: %v", err)
+			return
 		}
+		c.checkServiceRoots(l, keys)
 	}
 }
 

@@ -16,10 +16,26 @@ type holder struct {
 	service *ServiceKey // nil when it is a session
 }
 
-// open opens the session that a signature presents.
+// id names the session, or the service key by its access key id.
+func (h *holder) id() string {
+	if h.service != nil {
+		return h.service.AccessKeyID.V
+	}
+	return sessionID(h.Claims)
+}
+
+// who is the person or the service, for people to read.
+func (h *holder) who() string {
+	if h.service != nil {
+		return h.service.Service.V
+	}
+	return who(h.Claims)
+}
+
+// open gives the session, or the service key, that a signature presents.
 func (s *Server) open(signature *sigv4.Signature) (*holder, error) {
 	if signature.SessionToken == "" {
-		return nil, &refusal{Code: "InvalidAccessKeyId", Message: "The request is not signed with credentials of this sidecar. Log in: gimme s3 --profile NAME."}
+		return s.openService(signature)
 	}
 	held, err := s.keys.Open(signature.SessionToken, signature.AccessKeyID)
 	if err != nil {
@@ -32,13 +48,16 @@ func (s *Server) open(signature *sigv4.Signature) (*holder, error) {
 // returns ends the watch.
 func (s *Server) whileGood(x *exchange, held *holder) (stop func()) { return func() {} }
 
-// admit judges a session whose holder has proven to hold it.
-func (s *Server) admit(held *holder, signature *sigv4.Signature, service string, now time.Time) (*policy.Principal, error) {
+// admit judges a session or service key whose holder has proven to hold it.
+func (s *Server) admit(x *exchange, held *holder, signature *sigv4.Signature, service string, now time.Time) (*policy.Principal, error) {
 	if signature.Service != service {
 		return nil, &refusal{Code: "AuthorizationHeaderMalformed", Message: fmt.Sprintf("The request is signed for service %q; %q is wanted here.", signature.Service, service)}
 	}
+	if held.service != nil {
+		return s.admitService(x, held.service, now)
+	}
 	if held.Expired(now) {
-		return nil, &refusal{Code: "ExpiredToken", Message: fmt.Sprintf("Your session expired at %s. Log in again: gimme s3 --profile NAME.", held.Expires.UTC().Format("15:04:05 MST on 2 January 2006"))}
+		return nil, &refusal{Code: "ExpiredToken", Message: fmt.Sprintf("Your session expired at %s. Log in again: gimme s3 --profile NAME.", moment(held.Expires))}
 	}
 	from := s.issuerOf(held.Principal.Issuer)
 	if from == nil {

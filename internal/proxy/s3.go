@@ -37,7 +37,7 @@ func (s *Server) serveS3(x *exchange) error {
 	defer s.whileGood(x, held)()
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(verified.Path(), "/"), "/")
 	x.event.Request.Bucket, x.event.Request.Key = bucket, key // what is addressed, should it not be understood
-	principal, err := s.admit(held, signature, "s3", now)
+	principal, err := s.admit(x, held, signature, "s3", now)
 	if err != nil {
 		return err
 	}

@@ -202,15 +202,15 @@ func (s *Server) callerIdentity(x *exchange, body []byte) error {
 		return err
 	}
 	x.know(held)
-	if _, err := s.admit(held, signature, "sts", now); err != nil {
+	if _, err := s.admit(x, held, signature, "sts", now); err != nil {
 		return err
 	}
 	if err := x.allow(policy.Decision{Allowed: true}); err != nil {
 		return err
 	}
-	arn := assumedRole(held.Role, who(held.Claims))
+	arn := assumedRole(held.Role, held.who())
 	x.sendXML(http.StatusOK, stsXML(callerIdentityResponse{
-		Xmlns: stsNamespace, Arn: arn, UserID: sessionID(held.Claims) + ":" + who(held.Claims),
+		Xmlns: stsNamespace, Arn: arn, UserID: held.id() + ":" + held.who(),
 		Account: accountOf(held.Role), RequestID: x.event.ID,
 	}))
 	return nil

@@ -44,7 +44,8 @@ var (
 type root struct {
 	kid        [kidSize]byte
 	secret     []byte // never used but to derive
-	sakKey     []byte // from which secret access keys are derived
+	sakKey     []byte // from which secret access keys of sessions are derived
+	serviceKey []byte // from which those of service keys are derived
 	deployment string
 }
 
@@ -53,7 +54,11 @@ func newRoot(kid [kidSize]byte, secret []byte, deployment string) (*root, error)
 	if err != nil {
 		return nil, err
 	}
-	return &root{kid, secret, sakKey, deployment}, nil
+	serviceKey, err := hkdf.Key(sha256.New, secret, nil, serviceKeyLabel+deployment, keySize)
+	if err != nil {
+		return nil, err
+	}
+	return &root{kid, secret, sakKey, serviceKey, deployment}, nil
 }
 
 // accessKeyID names the session of that id: the prefix, two characters of the

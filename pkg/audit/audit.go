@@ -63,12 +63,13 @@ type Principal struct {
 	Email   string   `json:"email,omitempty"`
 	Name    string   `json:"name,omitempty"`
 	Groups  []string `json:"groups,omitempty"`
+	Service string   `json:"service,omitempty"` // of a service key: its service; Subject is then "service:" and the same
 }
 
 // A Session is the credentials that were used, or issued.
 type Session struct {
-	ID      string    `json:"id"`
-	Issued  time.Time `json:"issued"`
+	ID      string    `json:"id"`              // of a service key: its access key id
+	Issued  time.Time `json:"issued,omitzero"` // zero for a service key
 	Expires time.Time `json:"expires"`
 }
 
