@@ -21,8 +21,9 @@ them and the real S3. Every request is verified, decided on, recorded and signed
 anew. docs/operating.md describes the configuration file.
 
 It serves until SIGTERM or SIGINT, and then finishes what is under way. SIGHUP,
-or a change of their files, reloads the data map and the policies. Its log goes
-to stderr; stdout stays empty unless audit.file is "-".`,
+or a change of their files, reloads the data map and the policies; the rest of the
+configuration is read at the start alone. Its log goes to stderr; stdout stays empty
+unless audit.file is "-".`,
 		Example: `  gimme proxy --config /etc/gimme/proxy.yaml --check
   gimme proxy --config /etc/gimme/proxy.yaml`,
 	}
@@ -45,6 +46,7 @@ to stderr; stdout stays empty unless audit.file is "-".`,
 		}
 		return a.serve(c.Context(), config)
 	}
+	c.AddCommand(a.proxyServiceKey())
 	return c
 }
 

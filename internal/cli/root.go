@@ -43,13 +43,21 @@ and every SDK on this machine short-lived credentials for S3.
 	root.SetHelpCommand(a.help())
 	root.AddCommand(a.commands()...)
 	for _, c := range root.Commands() {
-		if c.Args == nil {
-			c.Args = noArguments
-		}
-		a.complete(c)
-		c.Long = strings.TrimSpace(c.Long) + "\n\n" + exitHelp
+		a.finish(c)
 	}
 	return root
+}
+
+// finish gives a command, and those below it, what all have.
+func (a App) finish(c *cobra.Command) {
+	if c.Args == nil {
+		c.Args = noArguments
+	}
+	a.complete(c)
+	c.Long = strings.TrimSpace(c.Long) + "\n\n" + exitHelp
+	for _, sub := range c.Commands() {
+		a.finish(sub)
+	}
 }
 
 // help replaces cobra's own, which ends well for commands that are not there.

@@ -31,6 +31,18 @@ func flagGroups() [][2]string {
 	}
 }
 
+// runsItself says whether a command that has others below it does something by
+// itself, too: then it has flags.
+func runsItself(c *cobra.Command) bool {
+	flags := 0
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" {
+			flags++
+		}
+	})
+	return c.HasParent() && flags > 0
+}
+
 // explain is what the help has after a command's description. cobra's own shows
 // thirty flags in one list.
 func explain(c *cobra.Command) error {
@@ -38,7 +50,8 @@ func explain(c *cobra.Command) error {
 	b.WriteString("Usage:\n")
 	if c.HasAvailableSubCommands() {
 		fmt.Fprintf(&b, "  %s COMMAND\n", c.CommandPath())
-	} else {
+	}
+	if !c.HasAvailableSubCommands() || runsItself(c) {
 		fmt.Fprintf(&b, "  %s\n", c.UseLine())
 	}
 	if c.Example != "" {
