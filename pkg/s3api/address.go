@@ -5,9 +5,25 @@ import (
 	"unicode/utf8"
 )
 
+// resource returns bucket and key of a request. In virtual-host style, where the
+// host has named the bucket, "/" has no key and "//" the key "/".
+func resource(r Request) (bucket, key string, err error) {
+	if r.Bucket == "" {
+		return splitPath(r.Path, r.KeepDotSegments)
+	}
+	key, ok := strings.CutPrefix(r.Path, "/")
+	if !ok {
+		return "", "", refuse("InvalidURI", "The path %s does not begin with a slash.", quoted(r.Path))
+	}
+	if err := checkBucket(r.Bucket); err != nil || key == "" {
+		return r.Bucket, "", err
+	}
+	return r.Bucket, key, checkKey(key, r.KeepDotSegments)
+}
+
 // splitPath divides a decoded path-style path. "/" has neither bucket nor key;
 // "/b" and "/b/" have no key; "/b//" has the key "/". Nothing is normalised.
-func splitPath(path string) (bucket, key string, err error) {
+func splitPath(path string, keepDots bool) (bucket, key string, err error) {
 	rest, ok := strings.CutPrefix(path, "/")
 	if !ok {
 		return "", "", refuse("InvalidURI", "The path %s does not begin with a slash.", quoted(path))
@@ -22,7 +38,7 @@ func splitPath(path string) (bucket, key string, err error) {
 	if key == "" {
 		return bucket, "", nil
 	}
-	return bucket, key, checkKey(key)
+	return bucket, key, checkKey(key, keepDots)
 }
 
 // secondNames has the endings of names that address another bucket's data:
@@ -62,29 +78,34 @@ func invalidBucket(name string) error {
 // maxKey is the length in bytes of the longest key.
 const maxKey = 1024
 
-// checkKey accepts keys of 1 to 1,024 bytes of UTF-8 without NUL that have no
-// "." or ".." between their slashes. Such dot segments are legal in keys of
+// checkKey accepts keys of 1 to 1,024 bytes of UTF-8 without NUL that, unless
+// keepDots, have no "." or ".." between their slashes. Such dot segments are legal in keys of
 // Amazon S3, which gives them no meaning. They are refused all the same because
 // stores that keep objects in a file system collapse them, and would then serve
 // another object than the one that was decided upon.
-func checkKey(key string) error {
+func checkKey(key string, keepDots bool) error {
 	if key == "" {
 		return refuse("InvalidArgument", "A key must not be empty.")
 	}
-	return checkKeyBytes("key", key)
+	return checkKeyBytes("key", key, keepDots)
 }
 
 // checkPrefix accepts the beginnings of keys that checkKey accepts, the empty
 // one included. A dot segment is refused at its end, too: a file system would
 // take it for the folder.
-func checkPrefix(prefix string) error { return checkKeyBytes("prefix", prefix) }
+func checkPrefix(prefix string, keepDots bool) error {
+	return checkKeyBytes("prefix", prefix, keepDots)
+}
 
-func checkKeyBytes(what, key string) error {
+func checkKeyBytes(what, key string, keepDots bool) error {
 	if len(key) > maxKey {
 		return refuse("KeyTooLongError", "The %s is %d bytes long; %d are allowed.", what, len(key), maxKey)
 	}
 	if !utf8.ValidString(key) || strings.ContainsRune(key, 0) {
 		return refuse("InvalidArgument", "The %s %s is not UTF-8 text, or contains NUL.", what, quoted(key))
+	}
+	if keepDots {
+		return nil
 	}
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment == "." || segment == ".." {

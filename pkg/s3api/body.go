@@ -90,7 +90,7 @@ func (c *Call) SetBody(document []byte) error {
 // objectTargets returns the targets of one object of DeleteObjects.
 func (c *Call) objectTargets(o node) ([]Target, error) {
 	key, version := o.child("Key"), o.child("VersionId")
-	if err := checkKey(key); err != nil {
+	if err := checkKey(key, c.keepDots); err != nil {
 		return nil, err
 	}
 	if version != "" {

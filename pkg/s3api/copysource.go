@@ -13,7 +13,7 @@ type source struct{ bucket, key, versionID string }
 //
 // A "+" in the name is refused: Amazon S3 takes it for a space, other stores
 // for a plus sign.
-func parseCopySource(value string) (source, error) {
+func parseCopySource(value string, keepDots bool) (source, error) {
 	name, query, versioned := strings.Cut(value, "?")
 	if strings.ContainsRune(name, '+') {
 		return source{}, refuse("InvalidArgument", `The copy source %s contains "+"; write "%%2B" for a plus sign and "%%20" for a space.`, quoted(value))
@@ -25,7 +25,7 @@ func parseCopySource(value string) (source, error) {
 	if strings.HasPrefix(path, "arn:") {
 		return source{}, refuse("NotImplemented", "The copy source %s is an ARN; access points are not served, use the bucket's own name.", quoted(value))
 	}
-	bucket, key, err := splitPath("/" + strings.TrimPrefix(path, "/"))
+	bucket, key, err := splitPath("/"+strings.TrimPrefix(path, "/"), keepDots)
 	if err != nil {
 		return source{}, err
 	}

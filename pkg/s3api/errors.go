@@ -15,13 +15,15 @@ type Error struct {
 	Code    string // AWS's code, as on the wire
 	Message string
 	Status  int // HTTP status
+	// Operation is the operation that was asked for, "" where it is not known.
+	Operation string
 }
 
 // Error implements error.
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
 func refuse(code, format string, args ...any) *Error {
-	return &Error{code, fmt.Sprintf(format, args...), StatusOf(code)}
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Status: StatusOf(code)}
 }
 
 // quoted is s for a message: quoted, and cut when it is long.
@@ -98,11 +100,14 @@ func StatusOf(code string) int {
 
 // ErrorXML returns an S3 error document. Characters that XML cannot hold are
 // replaced; an empty resource is left out.
-func ErrorXML(code, message, resource, requestID string) []byte {
+func ErrorXML(code, message, resource, requestID string, details ...Detail) []byte {
 	var b bytes.Buffer
 	b.WriteString(xml.Header + "<Error>")
 	leaf(&b, "Code", code)
 	leaf(&b, "Message", message)
+	for _, d := range details {
+		leaf(&b, d.Name, d.Value)
+	}
 	optional(&b, "Resource", resource)
 	leaf(&b, "RequestId", requestID)
 	b.WriteString("</Error>")
@@ -112,7 +117,7 @@ func ErrorXML(code, message, resource, requestID string) []byte {
 // ParseErrorXML reads an error document of the upstream. ok is false when body
 // is none, so that it also tells an error from a result in an answer of status
 // 200, where white space may come first because S3 keeps connections alive
-// with it. Everything in the document but code and message is left behind.
+// with it. Of the rest of the document see ParseErrorDetails.
 func ParseErrorXML(body []byte) (code, message string, ok bool) {
 	var doc struct {
 		XMLName xml.Name

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/gimme-broker/gimme/pkg/checksum"
 )
 
 // Parse says which operation r is and what it touches. Errors are *Error: what
@@ -16,9 +18,9 @@ import (
 // out; conditions and ranges that do not belong to it are refused. The parameter
 // x-id, with which SDKs name the operation, is left out and never believed.
 func Parse(r Request) (*Call, error) {
-	c := &Call{Header: http.Header{}}
+	c := &Call{Header: http.Header{}, keepDots: r.KeepDotSegments}
 	var err error
-	if c.Bucket, c.Key, err = splitPath(r.Path); err != nil {
+	if c.Bucket, c.Key, err = resource(r); err != nil {
 		return nil, err
 	}
 	in, err := read(r)
@@ -29,6 +31,7 @@ func Parse(r Request) (*Call, error) {
 		return nil, err
 	}
 	c.Operation, c.Body = c.op.name, c.op.body
+	c.NeedsChecksum = c.op.perObject
 	if err := c.takeParams(in); err != nil {
 		return nil, err
 	}
@@ -130,7 +133,7 @@ func notServed(method string, l level, subresource string) error {
 	if subresource != "" {
 		subresource = " with ?" + subresource
 	}
-	return refuse("NotImplemented", "%s on %s%s is an operation that is not served here.", quoted(method), l, subresource)
+	return refuse("NotImplemented", "%s on the %s%s is an operation that is not served here.", quoted(method), l, subresource)
 }
 
 func (op *operation) fits(in input) bool {
@@ -185,7 +188,7 @@ func (c *Call) checkParam(p Param) error {
 		c.VersionID = p.Value
 		return checkVersion(p.Value)
 	case p.Name == "prefix" && c.op.level == onBucket:
-		return checkPrefix(p.Value)
+		return checkPrefix(p.Value, c.keepDots)
 	case p.Name == "partNumber":
 		if !isPartNumber(p.Value) {
 			return refuse("InvalidArgument", "The part number %s is not a number from 1 to %d.", quoted(p.Value), maxParts)
@@ -214,6 +217,9 @@ func (c *Call) takeHeaders(in input) error {
 			if value != "" {
 				c.Header[name] = []string{value}
 			}
+			if _, isSum := checksum.ForHeader(name); c.Body == StreamBody && value != "" && (isSum || name == "Content-Md5") {
+				c.Promised = append(c.Promised, Param{strings.ToLower(name), value})
+			}
 		case slices.Contains(transport, name):
 		case isAmz(name), isSelective(name):
 			return refuse("NotImplemented", "The header %s is not accepted with %s.", quoted(name), c.Operation)
@@ -235,7 +241,7 @@ func (c *Call) takeSource(in input) (source, error) {
 	default:
 		return source{}, refuse("InvalidArgument", "The tagging directive %s is neither COPY nor REPLACE.", quoted(directive))
 	}
-	src, err := parseCopySource(in.header[copySourceHeader])
+	src, err := parseCopySource(in.header[copySourceHeader], c.keepDots)
 	if err != nil {
 		return source{}, err
 	}

@@ -53,8 +53,12 @@ type Target struct {
 type Request struct {
 	Method string
 	Path   string
+	Bucket string // of the host, as BucketOfHost finds it: Path then names the key alone; "": Path begins with the bucket
 	Query  []Param
 	Header http.Header
+	// KeepDotSegments permits keys with "." or ".." between their slashes,
+	// which are refused otherwise because stores on a file system collapse them.
+	KeepDotSegments bool
 }
 
 // A Param is one query parameter, decoded.
@@ -87,7 +91,15 @@ type Call struct {
 	Query   []Param
 	Header  http.Header
 	Body    BodyKind
+	// Promised has the checksum headers that speak of a streamed body, such as
+	// x-amz-checksum-crc32 and content-md5, in lower case. They stand in Header,
+	// too; nobody has checked them yet.
+	Promised []Param
+	// NeedsChecksum says that S3 demands a checksum of the document that
+	// EncodeBody returns, such as x-amz-checksum-sha256. The sender adds it.
+	NeedsChecksum bool
 
+	keepDots bool
 	op       *operation
 	sums     []Param // checksum headers that SetBody checks
 	document node    // what SetBody read

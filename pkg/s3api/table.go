@@ -32,9 +32,9 @@ type operation struct {
 type level string
 
 const (
-	onService level = "the service"
-	onBucket  level = "a bucket"
-	onObject  level = "an object"
+	onService level = "service"
+	onBucket  level = "bucket"
+	onObject  level = "object"
 )
 
 // A mark is a parameter that tells operations apart, and the value it must have.
