@@ -33,6 +33,8 @@ func (t *parsed) token(issuer string, e Expect) (*Token, error) {
 	}
 	got := &Token{Issuer: issuer}
 	for _, check := range []func() error{
+		t.isIDToken,
+		func() error { return t.tenant(issuer) },
 		func() error { return t.audience(e.ClientIDs, got) },
 		func() error { return t.times(now, e.MaxAge, got) },
 		func() error { return t.bindings(e) },
@@ -184,7 +186,7 @@ func (t *parsed) identity(got *Token) error {
 		return err
 	}
 	verified, _ := t.claims["email_verified"].(bool)
-	got.EmailVerified = verified && got.Email != ""
+	got.EmailVerified = verified && got.Email != "" && (!isEntra(got.Issuer) || t.domainVerified())
 	return nil
 }
 

@@ -17,7 +17,7 @@ type Token struct {
 	Issuer        string
 	Subject       string
 	Email         string // empty when there is none
-	EmailVerified bool   // the provider says so, with the boolean true
+	EmailVerified bool   // the provider says so, with the boolean true; Entra says so with xms_edov besides
 	Name          string
 	Groups        []string // as the provider names them; nil when it names none
 	ClientID      string   // the one of Expect.ClientIDs that it is for
@@ -62,6 +62,7 @@ const (
 	Nonce         Code = "Nonce"         // of another login
 	Type          Code = "Type"          // another kind of token
 	Claims        Code = "Claims"        // a claim is missing or not as it should be
+	Requirement   Code = "Requirement"   // a claim is not what Expect.Require wants of it
 	Overage       Code = "Overage"       // the provider left the groups out because there are too many
 	Communication Code = "Communication" // the provider cannot be reached, or answers wrongly
 )

@@ -98,8 +98,12 @@ func readMetadata(document members) (Metadata, error) {
 }
 
 // CheckIssuer says what is wrong with the identifier of a provider, or nil: it is
-// an https URL without query and fragment, or http on a loopback address.
+// an https URL without query and fragment, or http on a loopback address. At
+// Entra it names one tenant.
 func CheckIssuer(issuer string) error {
+	if isEntra(issuer) && everyTenant(issuer) {
+		return fmt.Errorf("issuer %.256q is every tenant of Entra: write your tenant's id instead", issuer)
+	}
 	if checkURL(issuer, true) != nil || strings.ContainsAny(issuer, "?#") {
 		return fmt.Errorf("issuer %.256q is not an https URL (http is for loopback addresses alone)", issuer)
 	}

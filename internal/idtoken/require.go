@@ -16,9 +16,9 @@ func (t *parsed) meets(require map[string][]string) error {
 		text, ok := plainText(v)
 		switch {
 		case !there:
-			return fault(Claims, "the ID token has no claim %.64q, which is required of this issuer", name)
+			return fault(Requirement, "the ID token has no claim %.64q, which is required of this issuer", name)
 		case !ok || !slices.Contains(require[name], text):
-			return fault(Claims, "claim %.64q of the ID token is %.128q, which is not among what is required of this issuer", name, text)
+			return fault(Requirement, "claim %.64q of the ID token is %.128q, which is not among what is required of this issuer", name, text)
 		}
 	}
 	return nil

@@ -40,7 +40,7 @@ func TestRequire(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got, raw, err := verify(t, row.claims, e)
 			if !row.good {
-				refused(t, got, err, idtoken.Claims, raw)
+				refused(t, got, err, idtoken.Requirement, raw)
 			} else if err != nil {
 				t.Fatal(err)
 			}
