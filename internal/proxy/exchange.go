@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -196,9 +197,13 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 
 // A refusal is an answer other than the one that was asked for.
 type refusal struct {
-	Code     string // AWS's
-	Message  string // one sentence for the person
-	Status   int    // 0: the one that belongs to Code
+	Code    string // AWS's
+	Message string // one sentence for the person
+	Status  int    // 0: the one that belongs to Code
+	// Standard is S3's own sentence, where clients know one: it is sent as it is,
+	// and Message stands in the header X-Gimme-Reason alone.
+	Standard string
+	Details  []s3api.Detail // further elements of the document
 	decision policy.Decision
 	cause    error // for the operator's log alone
 }
@@ -230,16 +235,16 @@ func asRefusal(err error) *refusal {
 // answerS3 sends a refusal as S3 sends errors. A HEAD has no body, so the
 // sentence also stands in a header.
 func answerS3(w http.ResponseWriter, r *http.Request, f *refusal, id string) {
-	sentence := sentence(f.Message, id)
+	reason := sentence(f.Message, id)
 	h := w.Header()
 	h.Set("X-Amz-Request-Id", id)
-	h.Set("X-Gimme-Reason", headerText(f.Code+": "+sentence))
+	h.Set("X-Gimme-Reason", headerText(f.Code+": "+reason))
 	h.Set("Content-Type", "application/xml")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(f.status())
 	if r.Method != http.MethodHead {
 		path, _, _ := strings.Cut(r.RequestURI, "?")
-		w.Write(s3api.ErrorXML(f.Code, sentence, path, id))
+		w.Write(s3api.ErrorXML(f.Code, cmp.Or(f.Standard, reason), path, id, f.Details...))
 	}
 }
 

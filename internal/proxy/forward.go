@@ -83,7 +83,7 @@ func (s *Server) forward(x *exchange, e *errand) error {
 	defer response.Body.Close()
 	switch {
 	case response.StatusCode >= 300 && response.StatusCode != http.StatusNotModified:
-		return s.upstreamRefused(x, response)
+		return s.upstreamRefused(x, e, response)
 	case e.call.Operation == "ListBuckets":
 		return s.sendBuckets(x, e, response)
 	case e.call.Operation == "DeleteObjects":

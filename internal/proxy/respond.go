@@ -100,9 +100,8 @@ func document(response *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-// upstreamRefused passes an error of the upstream on: its code and sentence,
-// and nothing else that its document holds.
-func (s *Server) upstreamRefused(x *exchange, response *http.Response) error {
+// upstreamRefused passes an error of the upstream on.
+func (s *Server) upstreamRefused(x *exchange, e *errand, response *http.Response) error {
 	if x.r.Method == http.MethodHead && response.StatusCode >= 400 {
 		x.head(response)
 		x.w.Header().Del("X-Amz-Bucket-Region") // SDKs would turn to that region, past the sidecar
@@ -113,24 +112,36 @@ func (s *Server) upstreamRefused(x *exchange, response *http.Response) error {
 	if err != nil {
 		return err
 	}
-	code, message, ok := s3api.ParseErrorXML(body)
-	return s.upstreamError(response.StatusCode, code, message, ok)
+	return upstreamError(e.call, response.StatusCode, body)
 }
 
-func (s *Server) upstreamError(status int, code, message string, understood bool) error {
+// objectLocked is how S3 denies what an object lock forbids to everybody.
+const objectLocked = "Access Denied because object protected by object lock."
+
+// upstreamError is an error document of the upstream as the client gets it: its
+// code, its sentence unchanged, and the details that are for the client.
+func upstreamError(call *s3api.Call, status int, body []byte) error {
+	code, message, understood := s3api.ParseErrorXML(body)
 	if !understood || ownFaults[code] || strings.HasPrefix(code, "Authorization") || status < 400 {
 		return &refusal{
 			Code: "InternalError", Message: "The real S3 did not accept the sidecar's request. Tell whoever runs the sidecar.",
 			cause: fmt.Errorf("upstream answered %d %s %q", status, code, message),
 		}
 	}
-	if code == "AccessDenied" {
-		message = "The sidecar's policy allows this, but the real S3 denies it to the role of your session."
+	if code == "AccessDenied" && message != objectLocked && (!namesOwner(call) || strings.TrimSuffix(message, ".") != "Access Denied") {
+		return &refusal{Code: code, Message: "The sidecar's policy allows this, but the real S3 denies it to the role of your session.", Status: status}
 	}
-	if !strings.HasSuffix(message, ".") {
-		message += "."
+	f := &refusal{Code: code, Message: message, Standard: message, Status: status, Details: s3api.ParseErrorDetails(body)}
+	if message == "" {
+		f.Message = "The real S3 refuses this."
 	}
-	return &refusal{Code: code, Message: message, Status: status}
+	return f
+}
+
+// namesOwner says whether a call is to be denied when a bucket is not of the
+// account that the client expects: then it is not the role that lacks a right.
+func namesOwner(call *s3api.Call) bool {
+	return call.Header.Get("X-Amz-Expected-Bucket-Owner")+call.Header.Get("X-Amz-Source-Expected-Bucket-Owner") != ""
 }
 
 // sendLate answers an operation whose 200 may hold an error, which becomes an
@@ -140,8 +151,8 @@ func (s *Server) sendLate(x *exchange, e *errand, response *http.Response) error
 	if err != nil {
 		return err
 	}
-	if code, message, ok := s3api.ParseErrorXML(body); ok {
-		return s.upstreamError(s3api.StatusOf(code), code, message, true)
+	if code, _, ok := s3api.ParseErrorXML(body); ok {
+		return upstreamError(e.call, s3api.StatusOf(code), body)
 	}
 	if e.call.Operation == "CompleteMultipartUpload" {
 		var result s3api.CompleteResult
@@ -189,7 +200,7 @@ func (s *Server) sendBuckets(x *exchange, e *errand, response *http.Response) er
 		}
 		defer response.Body.Close()
 		if response.StatusCode != http.StatusOK {
-			return s.upstreamRefused(x, response)
+			return s.upstreamRefused(x, e, response)
 		}
 	}
 	x.sendXML(http.StatusOK, all.Filter(func(bucket string) bool { return x.rules.mayUse(e.principal, bucket) }).XML())
@@ -213,8 +224,8 @@ func (s *Server) sendDeleted(x *exchange, e *errand, response *http.Response) er
 	if err != nil {
 		return err
 	}
-	if code, message, ok := s3api.ParseErrorXML(body); ok {
-		return s.upstreamError(s3api.StatusOf(code), code, message, true)
+	if code, _, ok := s3api.ParseErrorXML(body); ok {
+		return upstreamError(e.call, s3api.StatusOf(code), body)
 	}
 	result, err := s3api.ParseDeleteResult(body)
 	if err != nil {
