@@ -7,10 +7,16 @@ import (
 	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gimme-broker/gimme/internal/secret"
 )
 
-// plainVersion is the first byte of the plaintext.
-const plainVersion = 1
+// The first byte of the plaintext. Version 2 goes on after what version 1 has,
+// and is used when there is anything to go on with.
+const (
+	plainVersion  = 1
+	plainVersion2 = 2
+)
 
 // emailDecides is the one bit of the flags that has a meaning.
 const emailDecides = 1
@@ -22,7 +28,7 @@ const lastSecond = 253402300799
 // of the plaintext.
 const groupsThatFit = 1024
 
-var errPlain = errors.New("not a plaintext of version 1")
+var errPlain = errors.New("not the plaintext of a session")
 
 // FitGroups returns the groups that a session carries: all of them while they
 // take no more than 1 KiB, otherwise those that named holds, in their order.
@@ -70,7 +76,33 @@ func (c *Claims) check() error {
 			}
 		}
 	}
+	if !utf8.ValidString(c.Name) {
+		return fmt.Errorf("text %q is not UTF-8", c.Name)
+	}
+	for _, s := range c.upstream() { // never quoted: two of them are secrets
+		if c.Upstream != nil && (s == "" || !utf8.ValidString(s)) {
+			return errors.New("the upstream's credentials are not three texts")
+		}
+	}
 	return nil
+}
+
+// version is that of the plaintext of c.
+func (c *Claims) version() byte {
+	if c.Name == "" && c.Upstream == nil {
+		return plainVersion
+	}
+	return plainVersion2
+}
+
+// upstream are the texts of the upstream's credentials in the order of the
+// plaintext.
+func (c *Claims) upstream() []string {
+	u := c.Upstream
+	if u == nil {
+		return []string{"", "", ""}
+	}
+	return []string{u.AccessKeyID, u.SecretAccessKey.Reveal(), u.SessionToken.Reveal()}
 }
 
 // texts are the single texts in the order of the plaintext.
@@ -85,16 +117,14 @@ func (c *Claims) encode() ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	b := append([]byte{plainVersion}, c.ID[:]...)
+	b := append([]byte{c.version()}, c.ID[:]...)
 	b = append(b, c.flags())
 	for _, t := range []time.Time{c.Issued, c.Expires, c.AuthTime} {
 		b = binary.BigEndian.AppendUint64(b, seconds(t))
 	}
-	for _, s := range c.texts() {
-		if len(s) > MaxToken {
-			return nil, fmt.Errorf("a text of %d bytes does not fit into a session token of at most %d characters", len(s), MaxToken)
-		}
-		b = appendText(b, s)
+	b, err := appendTexts(b, c.texts())
+	if err != nil {
+		return nil, err
 	}
 	for _, list := range [][]string{c.Groups, c.AMR} {
 		if n := sizeOf(list); n > MaxToken {
@@ -104,6 +134,19 @@ func (c *Claims) encode() ([]byte, error) {
 		for _, s := range list {
 			b = appendText(b, s)
 		}
+	}
+	if c.version() == plainVersion {
+		return b, nil
+	}
+	return appendTexts(b, append([]string{c.Name}, c.upstream()...))
+}
+
+func appendTexts(b []byte, texts []string) ([]byte, error) {
+	for _, s := range texts {
+		if len(s) > MaxToken {
+			return nil, fmt.Errorf("a text of %d bytes does not fit into a session token of at most %d characters", len(s), MaxToken)
+		}
+		b = appendText(b, s)
 	}
 	return b, nil
 }
@@ -146,7 +189,11 @@ func decode(plain []byte) (Claims, error) {
 		*s = r.text()
 	}
 	c.Groups, c.AMR = r.list(), r.list()
-	if r.short || len(r.rest) != 0 || version != plainVersion || flags&^emailDecides != 0 {
+	if version == plainVersion2 {
+		c.Name, c.Upstream = r.text(), r.upstream()
+	}
+	// The one spelling: version 2 says something that version 1 could not.
+	if r.short || len(r.rest) != 0 || version != c.version() || flags&^emailDecides != 0 {
 		return Claims{}, errPlain
 	}
 	if err := c.check(); err != nil {
@@ -203,6 +250,14 @@ func (r *reader) time() time.Time {
 }
 
 func (r *reader) text() string { return string(r.take(r.length())) }
+
+func (r *reader) upstream() *UpstreamCredentials {
+	id, key, token := r.text(), r.text(), r.text()
+	if id == "" && key == "" && token == "" {
+		return nil
+	}
+	return &UpstreamCredentials{AccessKeyID: id, SecretAccessKey: secret.New(key), SessionToken: secret.New(token)}
+}
 
 func (r *reader) list() []string {
 	var list []string

@@ -61,8 +61,11 @@ func (k *Keyring) issue(c Claims, salt []byte, mode aead) (Credentials, error) {
 		return Credentials{}, err
 	}
 	if n := len(prefix) + base64url.EncodedLen(overhead+len(plain)); n > MaxToken {
-		return Credentials{}, fmt.Errorf("the session token would have %d characters, more than the %d that clients and servers carry reliably; %d groups take %d bytes of it",
-			n, MaxToken, len(c.Groups), sizeOf(c.Groups))
+		why := fmt.Sprintf("%d groups take %d bytes of it", len(c.Groups), sizeOf(c.Groups))
+		if c.Upstream != nil {
+			why += fmt.Sprintf(", and the upstream's credentials %d", sizeOf(c.upstream()))
+		}
+		return Credentials{}, fmt.Errorf("the session token would have %d characters, more than the %d that clients and servers carry reliably; %s", n, MaxToken, why)
 	}
 	accessKeyID := k.active.accessKeyID(c.ID)
 	secretKey, err := k.active.secretAccessKey(c.ID)

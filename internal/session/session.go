@@ -44,6 +44,19 @@ type Claims struct {
 	ACR        string
 	Method     string // how the ID token was obtained
 	IdPSession string // the provider's own session id ("sid")
+	Name       string // what the client called the session (RoleSessionName); nobody has verified it. Empty: it has none
+
+	// Upstream are the credentials that go upstream in this session, where each
+	// session has its own; nil: the sidecar obtains some when it needs them.
+	Upstream *UpstreamCredentials
+}
+
+// UpstreamCredentials are those of an assumed role. None of the three is empty.
+// They must not expire before the session does.
+type UpstreamCredentials struct {
+	AccessKeyID     string
+	SecretAccessKey secret.Text
+	SessionToken    secret.Text
 }
 
 // Credentials are what a client signs with.

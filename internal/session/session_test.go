@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gimme-broker/gimme/internal/secret"
 	"github.com/gimme-broker/gimme/internal/session"
 )
 
@@ -66,6 +67,32 @@ func TestIssueAndOpen(t *testing.T) {
 	}
 }
 
+func upstreamOf(token string) *session.UpstreamCredentials {
+	return &session.UpstreamCredentials{AccessKeyID: "ASIA", SecretAccessKey: secret.New("canary-secret"), SessionToken: secret.New(token)}
+}
+
+// What goes upstream is sealed with the rest, and comes out of it again.
+func TestUpstreamCredentialsAreSealed(t *testing.T) {
+	k := keyring(t, vectorKeys, "default")
+	c := alice()
+	c.Name, c.Upstream = "botocore-session-1", upstreamOf("canary-token")
+	got, err := k.Issue(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := k.Open(got.SessionToken.Reveal(), got.AccessKeyID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Name != c.Name || s.Upstream == nil || s.Upstream.AccessKeyID != "ASIA" || s.Upstream.SecretAccessKey.Reveal() != "canary-secret" || s.Upstream.SessionToken.Reveal() != "canary-token" {
+		t.Errorf("got %+v", s.Claims)
+	}
+	raw, _ := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(got.SessionToken.Reveal(), "g1."))
+	if asText := fmt.Sprintf("%+v %+v", s, *s.Upstream); bytes.Contains(raw, []byte("canary")) || strings.Contains(asText, "canary") {
+		t.Errorf("a secret is in the open: %s", asText)
+	}
+}
+
 func TestIssueKeepsTheIDThatItIsGiven(t *testing.T) {
 	c := alice()
 	c.ID = [16]byte{1, 2, 3}
@@ -109,6 +136,12 @@ func TestIssueRefuses(t *testing.T) {
 		"many groups": {func(c *session.Claims) { c.Groups = make([]string, 70000) }, "70000 groups"},
 		"over 4096": {func(c *session.Claims) { c.Groups = slices.Repeat([]string{strings.Repeat("g", 36)}, 80) },
 			"more than the 4096 that clients and servers carry reliably; 80 groups take 3040 bytes"},
+		"over 4096 with the upstream's": {func(c *session.Claims) { c.Upstream = upstreamOf(strings.Repeat("t", 2900)) },
+			"2 groups take 28 bytes of it, and the upstream's credentials 2923"},
+		"long upstream token":           {func(c *session.Claims) { c.Upstream = upstreamOf(strings.Repeat("t", 70000)) }, "70000 bytes"},
+		"upstream without a token":      {func(c *session.Claims) { c.Upstream = upstreamOf("") }, "not three texts"},
+		"upstream token that is binary": {func(c *session.Claims) { c.Upstream = upstreamOf("canary\xff") }, "not three texts"},
+		"name that is not UTF-8":        {func(c *session.Claims) { c.Name = "a\xff" }, "not UTF-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := alice()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gimme-broker/gimme/internal/secret"
 	"github.com/gimme-broker/gimme/internal/session"
 )
 
@@ -75,6 +76,17 @@ type VectorClaims struct {
 	ACR          string   `json:"acr"`
 	Method       string   `json:"method"`
 	IdPSession   string   `json:"idp_session"`
+
+	// Of plaintexts of version 2.
+	SessionName string          `json:"session_name,omitempty"`
+	Upstream    *VectorUpstream `json:"upstream,omitempty"`
+}
+
+// VectorUpstream are credentials as JSON has them.
+type VectorUpstream struct {
+	AccessKeyID     string `json:"access_key_id"`
+	SecretAccessKey string `json:"secret_access_key"`
+	SessionToken    string `json:"session_token"`
 }
 
 func (v VectorClaims) claims() session.Claims {
@@ -83,7 +95,10 @@ func (v VectorClaims) claims() session.Claims {
 		Principal: session.Principal{Issuer: v.Issuer, Subject: v.Subject, Email: v.Email, Name: v.Name, EmailDecides: v.EmailDecides},
 		Groups:    v.Groups, Role: v.Role,
 		Issued: time.Unix(v.Issued, 0).UTC(), Expires: time.Unix(v.Expires, 0).UTC(),
-		AMR: v.AMR, ACR: v.ACR, Method: v.Method, IdPSession: v.IdPSession,
+		AMR: v.AMR, ACR: v.ACR, Method: v.Method, IdPSession: v.IdPSession, Name: v.SessionName,
+	}
+	if u := v.Upstream; u != nil {
+		c.Upstream = &session.UpstreamCredentials{AccessKeyID: u.AccessKeyID, SecretAccessKey: secret.New(u.SecretAccessKey), SessionToken: secret.New(u.SessionToken)}
 	}
 	if v.AuthTime != 0 {
 		c.AuthTime = time.Unix(v.AuthTime, 0).UTC()
@@ -119,7 +134,7 @@ func TestVectors(t *testing.T) {
 	if err := d.Decode(&v); err != nil {
 		t.Fatal(err)
 	}
-	if len(v.Good) < 4 || len(v.Bad) < 30 {
+	if len(v.Good) < 7 || len(v.Bad) < 55 {
 		t.Fatalf("%d good and %d bad vectors", len(v.Good), len(v.Bad))
 	}
 	for _, g := range v.Good {
@@ -198,9 +213,16 @@ func makeVectors(t *testing.T) Vectors {
 	for i := range 60 {
 		large.Groups = append(large.Groups, strings.Repeat(string(rune('a'+i%26)), 36))
 	}
+	named := full
+	named.SessionName = "botocore-session-1772442600"
+	upstream := least
+	upstream.Upstream = &VectorUpstream{"ASIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGd=="}
+	both := upstream
+	both.SessionName = "alice@example.com"
 	v := Vectors{KeyFile: vectorKeys, Deployment: vectorDeployment}
 	k := keyring(t, v.KeyFile, v.Deployment)
-	for i, g := range []Good{{Name: "all claims", Claims: full}, {Name: "fewest claims", Claims: least}, {Name: "last second", Claims: last}, {Name: "many groups", Claims: large}} {
+	for i, g := range []Good{{Name: "all claims", Claims: full}, {Name: "fewest claims", Claims: least}, {Name: "last second", Claims: last}, {Name: "many groups", Claims: large},
+		{Name: "session name", Claims: named}, {Name: "upstream credentials", Claims: upstream}, {Name: "session name and upstream credentials", Claims: both}} {
 		g.Salt, g.Nonce = strings.Repeat("a"+string(rune('0'+i)), 32), strings.Repeat("b"+string(rune('0'+i)), 12)
 		credentials, err := k.IssueWith(g.Claims.claims(), unhex(g.Salt), unhex(g.Nonce))
 		if err != nil {
@@ -214,6 +236,7 @@ func makeVectors(t *testing.T) Vectors {
 	}
 	v.Bad = append(badForms(v.Good), badSeals(v.Good)...)
 	v.Bad = append(v.Bad, badPlaintexts(k, v.Good[0])...)
+	v.Bad = append(v.Bad, badSeconds(k, v.Good[1], v.Good[6])...)
 	return v
 }
 
@@ -327,7 +350,8 @@ func badPlaintexts(k *session.Keyring, g Good) []Bad {
 		plain []byte
 	}{
 		{"plaintext of version 0", with(0, 0)},
-		{"plaintext of version 2", with(0, 2)},
+		{"plaintext of version 2 without what it has more", with(0, 2)},
+		{"plaintext of version 3", with(0, 3)},
 		{"plaintext with an unknown flag", with(17, 3)},
 		{"plaintext with a byte after it", append(bytes.Clone(plain), 0)},
 		{"plaintext without its last byte", plain[:len(plain)-1]},
@@ -353,4 +377,43 @@ func badPlaintexts(k *session.Keyring, g Good) []Bad {
 	noID := with(1, make([]byte, 16)...)
 	zero := k.AccessKeyID([16]byte{})
 	return append(bad, Bad{Name: "plaintext without id", AccessKeyID: zero, Token: k.SealPlain(noID, salt, nonce, zero)})
+}
+
+// badSeconds are plaintexts of version 2 that are not the one spelling of what
+// they say. least has no claim that makes it one; full has all.
+func badSeconds(k *session.Keyring, least, full Good) []Bad {
+	salt, nonce := unhex(strings.Repeat("c1", 32)), unhex(strings.Repeat("d1", 12))
+	second := func(texts ...string) []byte {
+		p := bytes.Clone(unhex(least.Plaintext))
+		p[0] = 2
+		for _, s := range texts {
+			p = append(append(p, byte(len(s)>>8), byte(len(s))), s...)
+		}
+		return p
+	}
+	whole := unhex(full.Plaintext)
+	first := bytes.Clone(whole)
+	first[0] = 1
+	var bad []Bad
+	for _, c := range []struct {
+		name  string
+		plain []byte
+	}{
+		{"version 2 that says nothing more", second("", "", "", "")},
+		{"version 2 with the name alone, and nothing after it", second("alice")},
+		{"version 2 with an access key id alone", second("alice", "ASIA", "", "")},
+		{"version 2 without a secret", second("", "ASIA", "", "token")},
+		{"version 2 without a session token", second("", "ASIA", "secret", "")},
+		{"version 2 without an access key id", second("", "", "secret", "token")},
+		{"version 2 with a fourth text", second("", "ASIA", "secret", "token", "more")},
+		{"version 2 with an empty text after it", second("", "ASIA", "secret", "token", "")},
+		{"version 2 with a name that is not UTF-8", second("\xff", "ASIA", "secret", "token")},
+		{"version 2 with a secret that is not UTF-8", second("", "ASIA", "\xff", "token")},
+		{"version 2 without its last byte", whole[:len(whole)-1]},
+		{"version 2 with a byte after it", append(bytes.Clone(whole), 0)},
+		{"version 2 that calls itself version 1", first},
+	} {
+		bad = append(bad, Bad{Name: c.name, AccessKeyID: least.AccessKeyID, Token: k.SealPlain(c.plain, salt, nonce, least.AccessKeyID)})
+	}
+	return bad
 }
