@@ -53,6 +53,7 @@ type Server struct {
 	log       *slog.Logger
 	listener  net.Listener
 	address   string   // under which people reach it
+	domains   []string // under which buckets are hosts
 	upstream  *url.URL // of the real S3
 	keys      *session.Keyring
 	issuers   []*issuer
@@ -96,6 +97,9 @@ func New(c *Config, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.address = cmp.Or(c.Address.V, s.URL())
+	for _, d := range c.Domains {
+		s.domains = append(s.domains, d.V)
+	}
 	return s, nil
 }
 

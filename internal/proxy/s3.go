@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,17 +36,19 @@ func (s *Server) serveS3(x *exchange) error {
 	}
 	x.know(held)
 	defer s.whileGood(x, held)()
-	bucket, key, _ := strings.Cut(strings.TrimPrefix(verified.Path(), "/"), "/")
-	x.event.Request.Bucket, x.event.Request.Key = bucket, key // what is addressed, should it not be understood
+	request, err := s.apiRequest(verified)
+	if err != nil {
+		return err
+	}
+	x.address(request)
 	principal, err := s.admit(x, held, signature, "s3", now)
 	if err != nil {
 		return err
 	}
-	call, err := s3api.Parse(s.apiRequest(verified))
+	call, err := x.parse(request)
 	if err != nil {
 		return err
 	}
-	x.describe(call)
 	body, err := x.body(call, verified)
 	if err != nil {
 		return err
@@ -67,13 +70,45 @@ func (s *Server) serveS3(x *exchange) error {
 	return s.forward(x, &errand{method: verified.Method(), call: call, payload: verified.Payload(), body: body, credentials: credentials, decision: decision, principal: principal})
 }
 
-func (s *Server) apiRequest(v *sigv4.Verified) s3api.Request {
+// apiRequest is the request as s3api reads it. The bucket may stand in the host,
+// which is signed.
+func (s *Server) apiRequest(v *sigv4.Verified) (s3api.Request, error) {
+	bucket, _, err := s3api.BucketOfHost(v.Host(), s.domains)
+	if err != nil {
+		return s3api.Request{}, err
+	}
 	query := v.Query()
 	params := make([]s3api.Param, len(query))
 	for i, p := range query {
 		params[i] = s3api.Param(p)
 	}
-	return s3api.Request{Method: v.Method(), Path: v.Path(), Query: params, Header: v.Header()}
+	return s3api.Request{
+		Method: v.Method(), Path: v.Path(), Bucket: bucket, Query: params, Header: v.Header(),
+		KeepDotSegments: s.config.Upstream.DotSegments.V == dotSegmentsKeep,
+	}, nil
+}
+
+// address records what is addressed, should the request not be understood.
+func (x *exchange) address(r s3api.Request) {
+	path := strings.TrimPrefix(r.Path, "/")
+	if r.Bucket != "" {
+		path = r.Bucket + "/" + path
+	}
+	x.event.Request.Bucket, x.event.Request.Key, _ = strings.Cut(path, "/")
+}
+
+// parse says what is asked. The event of an operation that is recognised and
+// not served has its name, too.
+func (x *exchange) parse(r s3api.Request) (*s3api.Call, error) {
+	call, err := s3api.Parse(r)
+	if e, ok := errors.AsType[*s3api.Error](err); ok {
+		x.event.Request.Operation = e.Operation
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.describe(call)
+	return call, nil
 }
 
 // body returns the verified body of what is streamed. A body that says what is
