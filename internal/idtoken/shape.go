@@ -37,7 +37,10 @@ type parsed struct {
 
 // parse checks the form of a token and reads its two JSON objects, before any
 // library sees it: one serialisation, one spelling, one meaning.
-func parse(raw string) (*parsed, error) {
+func parse(raw string) (*parsed, error) { return parseAs(raw, "JWT") }
+
+// parseAs is parse for a token whose header calls it one of types, or nothing.
+func parseAs(raw string, types ...string) (*parsed, error) {
 	if len(raw) > maxToken {
 		return nil, fault(Malformed, "the ID token has %d characters, more than %d", len(raw), maxToken)
 	}
@@ -63,7 +66,7 @@ func parse(raw string) (*parsed, error) {
 		return nil, fault(Malformed, "the claims of the ID token are malformed: %v", err)
 	}
 	t := &parsed{raw: raw, payload: decoded[1], claims: claims}
-	if err := t.readHeader(header); err != nil {
+	if err := t.readHeader(header, types); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -71,7 +74,7 @@ func parse(raw string) (*parsed, error) {
 
 // readHeader takes what is needed from the header. What points to keys (jwk,
 // jku, x5u, x5c) is not looked at.
-func (t *parsed) readHeader(h members) error {
+func (t *parsed) readHeader(h members, types []string) error {
 	for _, name := range []string{"crit", "b64", "zip", "enc"} {
 		if _, ok := h[name]; ok {
 			return fault(Malformed, "the header of the ID token has %q, which is not supported", name)
@@ -89,7 +92,7 @@ func (t *parsed) readHeader(h members) error {
 	}
 	if typ, ok := h["typ"]; ok {
 		text, ok := typ.(string)
-		if !ok || !strings.EqualFold(text, "JWT") { // RFC 7515, section 4.1.9: of any case
+		if !ok || !contains(types, text) { // RFC 7515, section 4.1.9: of any case
 			return fault(Type, "the token is not an ID token: its type is %.32q", fmt.Sprint(typ))
 		}
 	}
