@@ -2,18 +2,13 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
 )
 
 // AssumeRoleOptions configures AssumeRole. The zero value works wherever the
@@ -41,8 +36,7 @@ type AssumeRoleOptions struct {
 const (
 	shortestDuration = 15 * time.Minute
 	longestDuration  = 12 * time.Hour
-	callTimeout      = 30 * time.Second // of one AssumeRole, its retries included
-	maxAnswer        = 1 << 20          // bytes
+	callTimeout      = 30 * time.Second // of one call, its retries included
 )
 
 func (o AssumeRoleOptions) duration() time.Duration {
@@ -66,14 +60,7 @@ func (o AssumeRoleOptions) check() error {
 	if o.cacheSize() < 1 {
 		return fmt.Errorf("the cache size %d is less than 1", o.CacheSize)
 	}
-	if o.Endpoint == "" {
-		return nil
-	}
-	u, err := url.Parse(o.Endpoint)
-	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return errors.New("the STS endpoint is not the URL of a server, such as https://sts.eu-west-1.amazonaws.com")
-	}
-	return nil
+	return checkEndpoint(o.Endpoint)
 }
 
 // AssumeRole returns a source that assumes roles at STS with the sidecar's own
@@ -94,60 +81,11 @@ func AssumeRole(o AssumeRoleOptions) (Source, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("assume role: %w", err)
 	}
-	// The SDK is given no client of ours here: with AWS_CA_BUNDLE set it accepts
-	// none but its own kind.
-	cfg, err := config.LoadDefaultConfig(context.Background(), config.WithHTTPClient(awshttp.NewBuildableClient()))
+	client, err := newClient(o.Endpoint, o.Region, o.HTTPClient, o.Base)
 	if err != nil {
-		return nil, fmt.Errorf("assume role: load the AWS configuration: %w", err)
+		return nil, fmt.Errorf("assume role: %w", err)
 	}
-	if o.Base != nil {
-		cfg.Credentials = aws.NewCredentialsCache(o.Base)
-	}
-	if o.Region != "" {
-		cfg.Region = o.Region
-	}
-	if cfg.Region == "" {
-		cfg.Region = "us-east-1"
-	}
-	client := sts.NewFromConfig(cfg, func(s *sts.Options) {
-		s.HTTPClient = stsClient(o.HTTPClient, cfg.HTTPClient)
-		if o.Endpoint != "" {
-			s.BaseEndpoint = aws.String(strings.TrimSuffix(o.Endpoint, "/"))
-		}
-	})
 	return newCache(o.cacheSize(), assumer{client, o.duration()}.assume), nil
-}
-
-// stsClient returns own, or else a client with the transport that the SDK set
-// up. Redirects are not followed: they would take the security token of the
-// sidecar's identity elsewhere.
-func stsClient(own *http.Client, sdk aws.HTTPClient) *http.Client {
-	client := http.Client{Timeout: callTimeout}
-	if own != nil {
-		client = *own
-	} else if b, ok := sdk.(*awshttp.BuildableClient); ok {
-		client.Transport = b.GetTransport()
-	}
-	if client.Transport == nil {
-		client.Transport = awshttp.NewBuildableClient().GetTransport()
-	}
-	client.Transport = capped{client.Transport}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client
-}
-
-// capped bounds the bodies of answers.
-type capped struct{ http.RoundTripper }
-
-func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := c.RoundTripper.RoundTrip(r)
-	if err == nil {
-		response.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(response.Body, maxAnswer), response.Body}
-	}
-	return response, err
 }
 
 type assumer struct {
@@ -167,15 +105,19 @@ func (a assumer) assume(ctx context.Context, role string, p Principal) (aws.Cred
 		Tags:            tags(p),
 	})
 	if err != nil {
-		return aws.Credentials{}, fmt.Errorf("assume role %q: %s", role, reason(err))
+		return aws.Credentials{}, failure(role, err)
 	}
-	c := out.Credentials
+	return usable(role, "assume_role", out.Credentials)
+}
+
+// usable gives what STS answered, if it is whole and valid.
+func usable(role, source string, c *types.Credentials) (aws.Credentials, error) {
 	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" || aws.ToString(c.SessionToken) == "" ||
 		!aws.ToTime(c.Expiration).After(time.Now()) {
-		return aws.Credentials{}, fmt.Errorf("assume role %q: STS answered without credentials that are valid now", role)
+		return aws.Credentials{}, &Error{Role: role, Cause: Unreachable, Detail: "STS answered without credentials that are valid now"}
 	}
 	return aws.Credentials{
 		AccessKeyID: *c.AccessKeyId, SecretAccessKey: *c.SecretAccessKey, SessionToken: *c.SessionToken,
-		Source: "assume_role", CanExpire: true, Expires: *c.Expiration,
+		Source: source, CanExpire: true, Expires: *c.Expiration,
 	}, nil
 }

@@ -72,11 +72,11 @@ func get(t *testing.T, s upstream.Source, p upstream.Principal) string {
 }
 
 func TestOneCallForManyCallers(t *testing.T) {
-	double := &stsDouble{wait: make(chan struct{})}
+	double := &stsDouble{}
 	inBubble(t, double, upstream.AssumeRoleOptions{}, func(t *testing.T, s upstream.Source) {
 		// The channel is of the bubble, so that waiting for it lets the bubble's time stand.
 		wait := make(chan struct{})
-		double.set("", wait)
+		double.Set("", wait)
 		ids := make([]string, 50)
 		var wg sync.WaitGroup
 		for i := range ids {
@@ -90,7 +90,7 @@ func TestOneCallForManyCallers(t *testing.T) {
 				t.Errorf("got %q", id)
 			}
 		}
-		if n := len(double.seen()); n != 1 {
+		if n := len(double.Seen()); n != 1 {
 			t.Errorf("%d calls", n)
 		}
 	})
@@ -140,12 +140,12 @@ func TestRenewal(t *testing.T) {
 			{116 * time.Minute, "", "ASIA7", 7},
 		} {
 			time.Sleep(step.at - time.Since(start))
-			double.set(step.failure, nil)
+			double.Set(step.failure, nil)
 			c, err := s.Credentials(t.Context(), role, alice)
 			if c.AccessKeyID != step.want || (err == nil) != (step.want != "") {
 				t.Errorf("at %v: %q, %v; want %q", step.at, c.AccessKeyID, err, step.want)
 			}
-			if n := len(double.seen()); n != step.calls {
+			if n := len(double.Seen()); n != step.calls {
 				t.Errorf("at %v: %d calls, want %d", step.at, n, step.calls)
 			}
 			if err == nil && !c.Expires.After(time.Now()) {
@@ -156,7 +156,7 @@ func TestRenewal(t *testing.T) {
 }
 
 func TestShortLivedCredentialsAreKeptForAWhile(t *testing.T) {
-	double := &stsDouble{life: 4 * time.Minute}
+	double := &stsDouble{Life: 4 * time.Minute}
 	inBubble(t, double, upstream.AssumeRoleOptions{}, func(t *testing.T, s upstream.Source) {
 		get(t, s, alice)
 		time.Sleep(2 * time.Minute)
@@ -174,7 +174,7 @@ func TestTheFirstCallerGivesUp(t *testing.T) {
 	double := &stsDouble{}
 	inBubble(t, double, upstream.AssumeRoleOptions{}, func(t *testing.T, s upstream.Source) {
 		wait := make(chan struct{})
-		double.set("", wait)
+		double.Set("", wait)
 		ctx, cancel := context.WithCancel(t.Context())
 		var first error
 		var second string
@@ -187,8 +187,8 @@ func TestTheFirstCallerGivesUp(t *testing.T) {
 		synctest.Wait()
 		close(wait)
 		wg.Wait()
-		if !errors.Is(first, context.Canceled) || second != "ASIA1" || len(double.seen()) != 1 {
-			t.Errorf("%v, %q, %d calls", first, second, len(double.seen()))
+		if !errors.Is(first, context.Canceled) || second != "ASIA1" || len(double.Seen()) != 1 {
+			t.Errorf("%v, %q, %d calls", first, second, len(double.Seen()))
 		}
 	})
 }
@@ -197,7 +197,7 @@ func TestSTSHangs(t *testing.T) {
 	double := &stsDouble{}
 	inBubble(t, double, upstream.AssumeRoleOptions{}, func(t *testing.T, s upstream.Source) {
 		wait := make(chan struct{})
-		double.set("", wait)
+		double.Set("", wait)
 		start := time.Now()
 		_, err := s.Credentials(t.Context(), role, alice)
 		if err == nil || time.Since(start) > time.Minute {

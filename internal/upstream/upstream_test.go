@@ -51,7 +51,7 @@ func TestWhatSTSIsSent(t *testing.T) {
 		"Tags.member.2.Key": {"gimme:subject"}, "Tags.member.2.Value": {"alice"}, "Tags.member.3.Key": {"gimme:email"},
 		"Tags.member.3.Value": {"alice@example.com"},
 	}}
-	if diff := cmp.Diff(want, double.seen()); diff != "" {
+	if diff := cmp.Diff(want, double.Seen()); diff != "" {
 		t.Errorf("sent (-want +got):\n%s", diff)
 	}
 }
@@ -78,7 +78,7 @@ func TestErrorsNameRoleAndReasonWithoutSecrets(t *testing.T) {
 		"no identity": {upstream.AssumeRoleOptions{Endpoint: server.URL}, "", "credentials"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			double.set(c.failure, nil)
+			double.Set(c.failure, nil)
 			got, err := assumeRole(t, c.options).Credentials(t.Context(), role, alice)
 			if err == nil {
 				t.Fatalf("credentials: %v", got.AccessKeyID)
@@ -143,7 +143,7 @@ func TestCABundle(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	strange := assumeRole(t, upstream.AssumeRoleOptions{Base: base(), Endpoint: server.URL})
-	if _, err := strange.Credentials(t.Context(), role, alice); err == nil || !strings.Contains(err.Error(), "certificate") || len(double.seen()) != 0 {
+	if _, err := strange.Credentials(t.Context(), role, alice); err == nil || !strings.Contains(err.Error(), "certificate") || len(double.Seen()) != 0 {
 		t.Errorf("an unknown certificate is trusted: %v", err)
 	}
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
@@ -172,8 +172,8 @@ func TestDefaultChain(t *testing.T) {
 		"AWS_ENDPOINT_URL_STS": server.URL} {
 		t.Setenv(name, value)
 	}
-	if _, err := assumeRole(t, upstream.AssumeRoleOptions{}).Credentials(t.Context(), role, alice); err != nil || len(double.seen()) != 1 {
-		t.Errorf("%v, %d calls", err, len(double.seen()))
+	if _, err := assumeRole(t, upstream.AssumeRoleOptions{}).Credentials(t.Context(), role, alice); err != nil || len(double.Seen()) != 1 {
+		t.Errorf("%v, %d calls", err, len(double.Seen()))
 	}
 }
 
@@ -205,7 +205,7 @@ func TestBadOptionsAndArguments(t *testing.T) {
 	if _, err := s.Credentials(cancelled, "", alice); err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if n := len(double.seen()); n != 0 {
+	if n := len(double.Seen()); n != 0 {
 		t.Errorf("STS saw %d calls", n)
 	}
 }
