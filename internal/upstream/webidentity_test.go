@@ -284,7 +284,7 @@ func TestRenewalUnderLoad(t *testing.T) {
 		}
 		cancel()
 		<-done
-		if n := len(double.Seen()); n < 6 || n > 50 {
+		if n := len(double.Seen()); n < 5 || n > 50 {
 			t.Errorf("STS was asked %d times", n)
 		}
 	})
