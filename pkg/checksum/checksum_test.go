@@ -1,0 +1,73 @@
+package checksum_test
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gimme-broker/gimme/pkg/checksum"
+)
+
+// The sums of "123456789" that the algorithms' own documents give, or their
+// reference programs.
+var check = map[string]string{
+	"CRC32":     "cbf43926",
+	"CRC32C":    "e3069283",
+	"CRC64NVME": "ae8b14860a799888",
+	"MD5":       "25f9e794323b453885f5181f1b624d0b",
+	"SHA1":      "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
+	"SHA256":    "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+	"SHA512":    "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274ad27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
+	"XXHASH64":  "8cb841db40e6ae83",
+	"XXHASH3":   "72dcb18b67a17dff",
+	"XXHASH128": "33119477ede5dcd5e9716427681d5860",
+}
+
+func TestSums(t *testing.T) {
+	var names []string
+	for _, header := range checksum.Headers() {
+		a, ok := checksum.ForHeader(header)
+		if !ok {
+			t.Fatalf("no algorithm of %s", header)
+		}
+		names = append(names, a.Name())
+		h := a.New()
+		h.Write([]byte("1234"))
+		h.Write([]byte("56789"))
+		sum := h.Sum(nil)
+		if a.Size() != len(sum) || h.Size() != len(sum) || a.Header() != header {
+			t.Errorf("%s: size %d and %d of a sum of %d, header %s", a.Name(), a.Size(), h.Size(), len(sum), a.Header())
+		}
+		if got := hex.EncodeToString(sum); got != check[a.Name()] {
+			t.Errorf("%s of 123456789: got %s, want %s", a.Name(), got, check[a.Name()])
+		}
+		value := base64.StdEncoding.EncodeToString(sum)
+		if got, ok := a.Decode(value); !ok || !slices.Equal(got, sum) || len(value) != a.Length() {
+			t.Errorf("%s: %s decodes to %x, %v", a.Name(), value, got, ok)
+		}
+		for _, bad := range []string{"", value[1:], value + "=", "*" + value[1:], strings.TrimRight(value, "=")} {
+			if _, ok := a.Decode(bad); ok && bad != value {
+				t.Errorf("%s: %q passed for a sum", a.Name(), bad)
+			}
+		}
+		if again, ok := checksum.ForHeader(strings.ToUpper(header)); !ok || again.Name() != a.Name() {
+			t.Errorf("%s is not found in upper case", header)
+		}
+	}
+	if len(names) != len(check) || !slices.IsSorted(checksum.Headers()) {
+		t.Errorf("got %v", names)
+	}
+}
+
+func TestWhatIsNone(t *testing.T) {
+	for _, name := range []string{"", "x-amz-checksum-", "x-amz-checksum-crc", "x-amz-checksum-algorithm", "x-amz-checksum-type", "content-md5", "crc32"} {
+		if a, ok := checksum.ForHeader(name); ok || a.New() != nil || a.Header() != "" {
+			t.Errorf("%q is %s", name, a.Name())
+		}
+	}
+	if _, ok := (checksum.Algorithm{}).Decode(""); ok {
+		t.Error("none has a sum")
+	}
+}
