@@ -58,6 +58,10 @@ test-unit: ## unit tests, in random order, with the race detector
 test-e2e: setup ## the end-to-end stories (STORY=TestName for one)
 	cd test/e2e && go test -count=1 -timeout $(TIMEOUT) -run '$(STORY)' ./...
 
+.PHONY: suite
+suite: bin/versitygw ## versitygw's conformance suite, straight and through the sidecar
+	cd test/e2e && go test -count=1 -timeout $(TIMEOUT) -v -run '^TestConformanceSuite$$' .
+
 .PHONY: lint
 lint: bin/staticcheck ## format, vet, modern Go, staticcheck, in every module
 	@.ci/lint $(MODULES)
