@@ -46,6 +46,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = s.serveDiscovery(x)
 	case r.RequestURI == discovery.RolesPath:
 		err = s.serveRoles(x)
+	case r.RequestURI == logoutPath:
+		err = s.serveLogout(x)
 	case r.RequestURI == "/" && r.Method == http.MethodPost:
 		x.answer = answerSTS
 		err = s.serveSTS(x)

@@ -39,6 +39,7 @@ func (c *Config) read() strictyaml.Faults {
 		c.loaded.secretKey = key
 	}
 	c.checkKeyFile(l)
+	c.checkRevocations(l)
 	c.checkAuditFile(l)
 	if c.Policy.DataMap.V != "" && len(c.Policy.Policies) > 0 {
 		c.loaded.looked = c.fingerprint()

@@ -44,20 +44,19 @@ func (s *Server) open(signature *sigv4.Signature) (*holder, error) {
 	return &holder{Session: *held}, nil
 }
 
-// whileGood cuts the exchange when its session is revoked meanwhile. What it
-// returns ends the watch.
-func (s *Server) whileGood(x *exchange, held *holder) (stop func()) { return func() {} }
-
 // admit judges a session or service key whose holder has proven to hold it.
 func (s *Server) admit(x *exchange, held *holder, signature *sigv4.Signature, service string, now time.Time) (*policy.Principal, error) {
 	if signature.Service != service {
 		return nil, &refusal{Code: "AuthorizationHeaderMalformed", Message: fmt.Sprintf("The request is signed for service %q; %q is wanted here.", signature.Service, service)}
 	}
 	if held.service != nil {
-		return s.admitService(x, held.service, now)
+		return s.admitService(x, held, now)
 	}
 	if held.Expired(now) {
 		return nil, &refusal{Code: "ExpiredToken", Message: fmt.Sprintf("Your session expired at %s. Log in again: gimme s3 --profile NAME.", moment(held.Expires))}
+	}
+	if err := s.refuseRevoked(x, held); err != nil {
+		return nil, err
 	}
 	from := s.issuerOf(held.Principal.Issuer)
 	if from == nil {

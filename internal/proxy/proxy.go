@@ -26,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gimme-broker/gimme/internal/revocation"
 	"github.com/gimme-broker/gimme/internal/session"
 	"github.com/gimme-broker/gimme/internal/upstream"
 	"github.com/gimme-broker/gimme/pkg/audit"
@@ -60,6 +61,9 @@ type Server struct {
 	events    *audit.Log
 	source    upstream.Source
 	transport *http.Transport
+	revoked   *revocation.List
+	running   *running   // exchanges, for orders to cut
+	logouts   sync.Mutex // held from when a logout token is looked up until its order is given
 	rules     atomic.Pointer[rules]
 	serving   sync.WaitGroup // requests under way
 	reloading sync.Mutex     // held while the files of the rules are read; guards looked
@@ -74,6 +78,7 @@ func New(c *Config, o Options) (_ *Server, err error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.running = newRunning()
 	s.rules.Store(c.loaded.rules)
 	s.looked = c.loaded.looked
 	if s.upstream, err = url.Parse(c.Upstream.Endpoint.V); err != nil {
@@ -91,6 +96,9 @@ func New(c *Config, o Options) (_ *Server, err error) {
 		}
 	}()
 	if s.keys, err = session.OpenKeyring(c.path(c.Sessions.KeyFile.V), c.Sessions.Deployment.V); err != nil {
+		return nil, err
+	}
+	if s.revoked, err = revocation.Open(c.path(c.Sessions.Revocations.V)); err != nil {
 		return nil, err
 	}
 	if s.events, err = openEvents(c, o.Stdout); err != nil {
@@ -153,6 +161,7 @@ func (s *Server) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.watch(background) })
+	wg.Go(func() { s.watchRevocations(background) })
 	wg.Go(func() { s.reloadOnHangup(background) })
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -23,8 +23,13 @@ func (s *Server) openService(signature *sigv4.Signature) (*holder, error) {
 	if key == nil || err != nil {
 		return nil, &refusal{Code: "InvalidAccessKeyId", Message: "The request is not signed with credentials of this sidecar. Log in: gimme s3 --profile NAME."}
 	}
+	root, err := session.RootOfServiceKey(signature.AccessKeyID)
+	if err != nil {
+		return nil, err // it cannot be: the secret was derived
+	}
 	return &holder{
 		Session: session.Session{
+			Key: root,
 			Claims: session.Claims{
 				Principal: session.Principal{Issuer: serviceIssuer, Subject: "service:" + key.Service.V},
 				Role:      key.Role.V, Expires: key.expires, Method: "service-key",
@@ -56,7 +61,8 @@ func (c *Config) role(arn string) *Role {
 }
 
 // admitService judges a service that has proven to hold its key.
-func (s *Server) admitService(x *exchange, key *ServiceKey, now time.Time) (*policy.Principal, error) {
+func (s *Server) admitService(x *exchange, held *holder, now time.Time) (*policy.Principal, error) {
+	key := held.service
 	if !now.Before(key.expires) {
 		return nil, &refusal{Code: "ExpiredToken", Message: fmt.Sprintf("Service key %s expired at %s. Ask whoever runs this sidecar for a new one.", key.AccessKeyID.V, moment(key.expires))}
 	}
@@ -65,6 +71,9 @@ func (s *Server) admitService(x *exchange, key *ServiceKey, now time.Time) (*pol
 	}
 	if s.role(key.Role.V) == nil {
 		return nil, &refusal{Code: "InvalidAccessKeyId", Message: fmt.Sprintf("Role %s of service key %s is no longer one of this sidecar's. Tell whoever runs it.", key.Role.V, key.AccessKeyID.V)}
+	}
+	if err := s.refuseRevoked(x, held); err != nil {
+		return nil, err
 	}
 	return &policy.Principal{Issuer: serviceIssuer, Subject: "service:" + key.Service.V, Service: key.Service.V}, nil
 }

@@ -116,7 +116,10 @@ func (s *Server) assumeRole(x *exchange, form url.Values) error {
 		x.event.Principal.Groups = kept
 		x.event.Reasons = []audit.Reason{{Text: fmt.Sprintf("%d groups are more than a session carries; it has the %d that roles and policies name", len(groups), len(kept))}}
 	}
-	now := time.Now().Truncate(time.Second) // as the session keeps it
+	now, err := s.issueTime(x, token, arn)
+	if err != nil {
+		return err
+	}
 	claims := session.Claims{
 		Principal: session.Principal{Issuer: token.Issuer, Subject: token.Subject, Email: token.Email, Name: token.Name, EmailDecides: from.emailDecides(token)},
 		Groups:    kept,

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -42,6 +43,9 @@ func random(n int) []byte {
 	rand.Read(b) // never fails
 	return b
 }
+
+// Active is the id of the key that seals, 8 hexadecimal digits.
+func (k *Keyring) Active() string { return hex.EncodeToString(k.active.kid[:]) }
 
 // Issue seals c under the active key. It makes an id if c has none, and keeps
 // the times in whole seconds, rounded down. It refuses what is no session (no
@@ -110,5 +114,5 @@ func (k *Keyring) Open(token, accessKeyID string) (*Session, error) {
 	if err != nil {
 		return nil, ErrInvalid
 	}
-	return &Session{Claims: c, SecretAccessKey: secret.New(secretKey)}, nil
+	return &Session{Claims: c, Key: hex.EncodeToString(r.kid[:]), SecretAccessKey: secret.New(secretKey)}, nil
 }

@@ -72,6 +72,7 @@ type Credentials struct {
 // holder signs. Whether it has expired is a question of its own.
 type Session struct {
 	Claims
+	Key             string // the id of the key of the key file that sealed it, 8 hexadecimal digits
 	SecretAccessKey secret.Text
 }
 

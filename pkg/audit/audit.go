@@ -21,7 +21,7 @@ const (
 	KindDecision Kind = "decision" // a request was decided, or could not even be understood
 	KindOutcome  Kind = "outcome"  // what became of a request that was allowed
 	KindPolicy   Kind = "policy"   // a data map and policies came into force, or were found faulty
-	KindAdmin    Kind = "admin"    // the sidecar started or stopped
+	KindAdmin    Kind = "admin"    // the sidecar started or stopped, or sessions were revoked
 )
 
 // A Decision is the answer to a request.
@@ -37,23 +37,24 @@ const (
 // Kind: the decision is written before anything goes upstream, the outcome
 // after. Empty fields are left out.
 type Event struct {
-	Version      int        `json:"version"`
-	ID           string     `json:"id"`   // of the request; the person who was blocked sees it too
-	Time         time.Time  `json:"time"` // UTC
-	Kind         Kind       `json:"kind"`
-	Decision     Decision   `json:"decision,omitempty"`
-	Principal    *Principal `json:"principal,omitempty"` // only once it is proven
-	Session      *Session   `json:"session,omitempty"`
-	Role         string     `json:"role,omitempty"` // ARN
-	Client       *Client    `json:"client,omitempty"`
-	Request      *Request   `json:"request,omitempty"`
-	Labels       []string   `json:"labels,omitempty"`
-	Reasons      []Reason   `json:"reasons,omitempty"`
-	PolicyDigest string     `json:"policy_digest,omitempty"`
-	OldDigest    string     `json:"old_policy_digest,omitempty"` // KindPolicy only: what was in force before
-	Response     *Response  `json:"response,omitempty"`
-	Upstream     *Upstream  `json:"upstream,omitempty"`
-	Error        string     `json:"error,omitempty"` // code and sentence of a refusal or failure
+	Version      int         `json:"version"`
+	ID           string      `json:"id"`   // of the request; the person who was blocked sees it too
+	Time         time.Time   `json:"time"` // UTC
+	Kind         Kind        `json:"kind"`
+	Decision     Decision    `json:"decision,omitempty"`
+	Principal    *Principal  `json:"principal,omitempty"` // only once it is proven
+	Session      *Session    `json:"session,omitempty"`
+	Role         string      `json:"role,omitempty"`       // ARN
+	Revocation   *Revocation `json:"revocation,omitempty"` // the order that refused the request, or that was given or taken back
+	Client       *Client     `json:"client,omitempty"`
+	Request      *Request    `json:"request,omitempty"`
+	Labels       []string    `json:"labels,omitempty"`
+	Reasons      []Reason    `json:"reasons,omitempty"`
+	PolicyDigest string      `json:"policy_digest,omitempty"`
+	OldDigest    string      `json:"old_policy_digest,omitempty"` // KindPolicy only: what was in force before
+	Response     *Response   `json:"response,omitempty"`
+	Upstream     *Upstream   `json:"upstream,omitempty"`
+	Error        string      `json:"error,omitempty"` // code and sentence of a refusal or failure
 }
 
 // A Principal is who asked.
@@ -71,6 +72,25 @@ type Session struct {
 	ID      string    `json:"id"`              // of a service key: its access key id
 	Issued  time.Time `json:"issued,omitzero"` // zero for a service key
 	Expires time.Time `json:"expires"`
+}
+
+// A Revocation is an order that ends sessions or service keys.
+type Revocation struct {
+	Order      string    `json:"order"` // its id
+	Scope      string    `json:"scope"` // session, login, user, role, service, key, issuer or all
+	Session    string    `json:"session,omitempty"`
+	IdPSession string    `json:"idp_session,omitempty"`
+	Subject    string    `json:"subject,omitempty"`
+	User       string    `json:"user,omitempty"` // a subject or an e-mail address
+	Issuer     string    `json:"issuer,omitempty"`
+	Role       string    `json:"role,omitempty"`
+	Service    string    `json:"service,omitempty"`
+	Key        string    `json:"key,omitempty"`     // its id in the key file
+	Suspend    bool      `json:"suspend,omitempty"` // no login counts until the order is taken back
+	At         time.Time `json:"at"`
+	Before     time.Time `json:"before"` // sessions issued then or earlier are hit
+	Reason     string    `json:"reason"`
+	By         string    `json:"by"`
 }
 
 // A Client is where the request came from.
