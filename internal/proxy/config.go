@@ -339,9 +339,10 @@ func Load(path string) (*Config, error) {
 }
 
 // Warnings are what is legal in the data map and the policies and yet probably
-// not meant, and what there is to consider about each service key.
+// not meant, and what there is to consider about the certificate and about each
+// service key.
 func (c *Config) Warnings() []strictyaml.Fault {
-	return slices.Concat(c.serviceWarnings(time.Now()), c.loaded.rules.warnings)
+	return slices.Concat(c.listeningWarnings(time.Now()), c.serviceWarnings(time.Now()), c.loaded.rules.warnings)
 }
 
 func asFaults(file string, err error) strictyaml.Faults {

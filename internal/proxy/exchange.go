@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,23 +24,29 @@ type exchange struct {
 	r       *http.Request
 	ctx     context.Context // ends when the client goes away, or when the request is to be cut
 	w       *meter
+	link    *link
+	host    string // as the client addressed it
 	began   time.Time
 	rules   *rules // in force when the request arrived, and for all of it
 	event   audit.Event
 	events  *audit.Log
-	decided bool // the decision event is written
+	decided bool   // the decision event is written
+	unwatch func() // ends what watch began; nil before it
 	answer  func(w http.ResponseWriter, r *http.Request, f *refusal, id string)
 }
 
 // ServeHTTP is the one door. Paths are compared as they were sent: nothing here
 // cleans, decodes or redirects.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.serving.Add(1)
-	defer s.serving.Done()
 	x := s.begin(w, r)
 	defer x.end(s)
-	var err error
+	err := checkHead(r)
 	switch {
+	case err != nil:
+		x.link.hangUp()
+		w.Header().Set("Connection", "close")
+	case s.isBucketHost(r.Host) && r.ProtoAtLeast(1, 1):
+		err = s.serveS3(x)
 	case r.RequestURI == discovery.Path:
 		err = s.serveDiscovery(x)
 	case r.RequestURI == discovery.RolesPath:
@@ -64,20 +69,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	rules := s.rules.Load()
-	deadline := http.NewResponseController(w)
-	_ = deadline.SetWriteDeadline(time.Time{}) // that of the request before on this connection
+	l := &link{control: http.NewResponseController(w), times: &s.times}
+	_ = l.writeUntil(time.Time{}) // that of the request before on this connection
 	if r.Body != http.NoBody {
 		// Also for what the handler leaves unread: net/http reads some of it
 		// before it answers.
-		_ = deadline.SetReadDeadline(time.Now().Add(progressTimeout))
+		_ = l.readUntil(time.Now().Add(s.times.progress))
 	}
-	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
 	return &exchange{
-		r: r, ctx: r.Context(), w: &meter{ResponseWriter: w}, began: time.Now(), rules: rules, events: s.events, answer: answerS3,
+		r: r, ctx: r.Context(), w: &meter{ResponseWriter: w, link: l}, link: l, host: r.Host, began: time.Now(), rules: rules, events: s.events, answer: answerS3,
 		event: audit.Event{
 			ID:           newID(),
 			Kind:         audit.KindDecision,
-			Client:       &audit.Client{IP: ip, UserAgent: r.UserAgent()},
+			Client:       &audit.Client{IP: clientIP(r, s.trusted), UserAgent: r.UserAgent()},
 			Request:      &audit.Request{Method: r.Method, Bytes: max(r.ContentLength, 0)},
 			PolicyDigest: rules.set.Digest(),
 		},
@@ -160,6 +164,11 @@ func (x *exchange) refuse(s *Server, err error) {
 		panic(http.ErrAbortHandler)
 	}
 	x.w.code = f.Code
+	if len(x.r.Header["Expect"]) > 0 && !x.decided {
+		// The client waits for leave to send, and does not get it.
+		x.link.hangUp()
+		x.w.Header().Set("Connection", "close")
+	}
 	x.answer(x.w, x.r, f, x.event.ID)
 }
 
@@ -174,6 +183,10 @@ func (x *exchange) refused(f *refusal) audit.Event {
 // connection that was cut unwinds the stack.
 func (x *exchange) end(s *Server) {
 	fault := recover()
+	if x.unwatch != nil {
+		x.unwatch()
+	}
+	x.link.release()
 	if fault != nil && fault != http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
 		x.event.Error = fmt.Sprintf("internal fault: %v", fault)
 		s.log.Error("internal fault", "id", x.event.ID, "fault", fault)
@@ -262,39 +275,3 @@ func headerText(s string) string {
 	}, s)
 	return s[:min(len(s), 1024)]
 }
-
-// A meter is a ResponseWriter that knows what was sent, and gives up on a client
-// that takes nothing. It has more patience than a reader of bodies, so that who
-// sends too slowly still learns it.
-type meter struct {
-	http.ResponseWriter
-	status  int
-	code    string
-	bytes   int64
-	objects int
-}
-
-func (m *meter) WriteHeader(status int) {
-	if m.status == 0 {
-		m.status = status
-	}
-	m.extend()
-	m.ResponseWriter.WriteHeader(status)
-}
-
-func (m *meter) extend() {
-	_ = http.NewResponseController(m.ResponseWriter).SetWriteDeadline(time.Now().Add(2 * progressTimeout))
-}
-
-func (m *meter) Write(p []byte) (int, error) {
-	if m.status == 0 {
-		m.status = http.StatusOK
-	}
-	m.extend()
-	n, err := m.ResponseWriter.Write(p)
-	m.bytes += int64(n)
-	return n, err
-}
-
-// Unwrap serves http.ResponseController.
-func (m *meter) Unwrap() http.ResponseWriter { return m.ResponseWriter }

@@ -1,14 +1,12 @@
 package proxy
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/gimme-broker/gimme/internal/secret"
@@ -21,11 +19,11 @@ import (
 func (c *Config) read() strictyaml.Faults {
 	l := &faultList{file: c.file}
 	if c.TLS.CertFile.V != "" && c.TLS.KeyFile.V != "" {
-		cert, err := tls.LoadX509KeyPair(c.path(c.TLS.CertFile.V), c.path(c.TLS.KeyFile.V))
+		cert, err := readCertificate(c.path(c.TLS.CertFile.V), c.path(c.TLS.KeyFile.V))
 		if err != nil {
-			l.at(c.TLS.CertFile, "read certificate: %v", err)
+			l.at(c.TLS.CertFile, "%v", err)
 		}
-		c.loaded.certificate = &cert
+		c.loaded.certificate = cert
 	}
 	c.loaded.upstreamRoot = c.readRoots(l, c.Upstream.CAFile)
 	for _, i := range c.Issuers {
@@ -72,12 +70,8 @@ func (c *Config) readRoots(l *faultList, v text) *x509.CertPool {
 
 // readSecret reads a file that holds one secret.
 func readSecret(path string) (secret.Text, error) {
-	info, err := os.Stat(path)
-	if err != nil {
+	if err := checkPrivate(path); err != nil {
 		return secret.Text{}, fmt.Errorf("read secret: %w", err)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" { // there the access list of the folder counts
-		return secret.Text{}, fmt.Errorf("secret file %q can be read by others (mode %04o): chmod 600 it", path, mode)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

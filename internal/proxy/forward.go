@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -18,19 +19,20 @@ import (
 // newTransport connects to the upstream and nowhere else: no proxy from the
 // environment, no compression that would change bytes, HTTP/1.1 as S3 speaks
 // it. Redirects are not followed, because only http.Client does that.
-func newTransport(roots *x509.CertPool) *http.Transport {
+func newTransport(roots *x509.CertPool, t times) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  nil,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: notLinkLocal}).DialContext,
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		DisableCompression:     true,
 		MaxIdleConns:           1024,
 		MaxIdleConnsPerHost:    512,
 		IdleConnTimeout:        50 * time.Second,
-		ResponseHeaderTimeout:  5 * time.Minute, // completing a large upload takes that long
+		ExpectContinueTimeout:  t.proceed,
+		ResponseHeaderTimeout:  t.answer,
 		MaxResponseHeaderBytes: 64 << 10,
 		WriteBufferSize:        64 << 10,
 		ReadBufferSize:         64 << 10,
@@ -47,31 +49,6 @@ type errand struct {
 	credentials sigv4.Credentials
 	decision    ruling
 	principal   *policy.Principal
-}
-
-// send signs the errand's request, sends it, and returns the answer's head.
-func (s *Server) send(x *exchange, e *errand) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(x.ctx)
-	request, body, err := s.outbound(ctx, e)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	x.event.Upstream = &audit.Upstream{Endpoint: s.config.Upstream.Endpoint.V}
-	response, err := s.transport.RoundTrip(request)
-	if err == nil {
-		x.event.Upstream.RequestID = response.Header.Get("X-Amz-Request-Id")
-		response.Body = &lively{ReadCloser: response.Body, cancel: cancel}
-		return response, nil
-	}
-	cancel()
-	switch {
-	case body.fault() != nil:
-		return nil, bodyFault(body.fault())
-	case x.ctx.Err() != nil:
-		return nil, &refusal{Code: "RequestTimeout", Message: "The client went away."}
-	}
-	return nil, &refusal{Code: "ServiceUnavailable", Message: "The real S3 cannot be reached.", cause: err}
 }
 
 // forward runs the errand upstream and streams the answer back.
@@ -94,20 +71,123 @@ func (s *Server) forward(x *exchange, e *errand) error {
 	return x.stream(response)
 }
 
-// A lively body ends in an error when the upstream sends nothing of it for too
-// long.
-type lively struct {
-	io.ReadCloser
-	cancel context.CancelFunc // of the request
+// maxAttempts bounds how often one errand is sent: once more when the bucket
+// turns out to be in another region, and once more when the upstream does not
+// want to be asked before a body.
+const maxAttempts = 3
+
+// send signs the errand's request, sends it, and returns the answer's head.
+// Answers that say that the bucket is elsewhere are resolved here, as long as
+// nothing of a body has been sent.
+func (s *Server) send(x *exchange, e *errand) (*http.Response, error) {
+	region, known := s.regions.of(e.call.Bucket)
+	if !known {
+		region = s.config.Upstream.Region.V
+	}
+	ask := !known || e.payload.Length >= worthAsking
+	for attempt := 1; ; attempt++ {
+		response, body, err := s.sendOnce(x, e, s.destination(region, ask))
+		if err != nil {
+			return nil, err
+		}
+		if response.StatusCode == http.StatusExpectationFailed && ask && !e.spent(body) && attempt < maxAttempts {
+			response.Body.Close()
+			ask = false
+			continue
+		}
+		elsewhere := s.elsewhere(x, e, response, region)
+		if elsewhere == "" {
+			if !known && response.StatusCode < 300 {
+				s.regions.learn(e.call.Bucket, region)
+			}
+			return response, x.settle(response, body)
+		}
+		response.Body.Close()
+		s.regions.learn(e.call.Bucket, elsewhere)
+		region, known = elsewhere, true
+		if e.spent(body) || attempt == maxAttempts {
+			x.dropBody(body)
+			return nil, &refusal{Code: "ServiceUnavailable", Message: "The region of the bucket was not known yet, and is now. Send the request again."}
+		}
+	}
 }
 
-func (l *lively) Read(p []byte) (int, error) {
-	watch := time.AfterFunc(progressTimeout, l.cancel)
-	defer watch.Stop()
-	return l.ReadCloser.Read(p)
+// spent says whether the client's body has been read, and cannot be sent again.
+func (e *errand) spent(body *sending) bool {
+	return e.call.Body == s3api.StreamBody && e.payload.Length > 0 && body.hasBegun()
 }
 
-func (l *lively) Close() error {
-	defer l.cancel()
-	return l.ReadCloser.Close()
+// sendOnce sends the errand's request to one destination.
+func (s *Server) sendOnce(x *exchange, e *errand, to destination) (*http.Response, *sending, error) {
+	ctx, cancel := context.WithCancelCause(x.ctx)
+	request, body, err := s.outbound(ctx, e, to)
+	if err != nil {
+		cancel(nil)
+		return nil, nil, err
+	}
+	x.event.Upstream = &audit.Upstream{Endpoint: s.upstream.Scheme + "://" + to.host}
+	body.begin(cancel, s.times.answer)
+	response, err := s.transport.RoundTrip(request)
+	body.rest()
+	if err == nil {
+		x.event.Upstream.RequestID = response.Header.Get("X-Amz-Request-Id")
+		response.Body = newLively(response.Body, s.times.progress, cancel)
+		return response, body, nil
+	}
+	cause := context.Cause(ctx)
+	cancel(nil)
+	switch {
+	case x.ctx.Err() != nil:
+		return nil, nil, x.cutShort()
+	case body.fault() != nil:
+		return nil, nil, bodyFault(body.fault())
+	case cause != nil:
+		err = cause
+	}
+	return nil, nil, &refusal{Code: "ServiceUnavailable", Message: "The real S3 cannot be reached.", cause: err}
+}
+
+// settle looks after the client's body once the upstream has answered. A refusal
+// may come before it was sent: the client then learns it at once, however slowly
+// it sends. A success cannot.
+func (x *exchange) settle(response *http.Response, body *sending) error {
+	if body.isWhole() {
+		return nil
+	}
+	x.dropBody(body)
+	if response.StatusCode < 300 {
+		response.Body.Close()
+		return &refusal{Code: "ServiceUnavailable", Message: "The real S3 answered before the body was sent."}
+	}
+	return nil
+}
+
+// dropBody gives up what the client has still to send, and so its connection.
+func (x *exchange) dropBody(body *sending) {
+	if body.isWhole() {
+		return
+	}
+	body.stop()
+	x.link.hangUp()
+	x.w.Header().Set("Connection", "close")
+}
+
+// watch cuts the exchange, in both directions, as soon as its context ends.
+func (x *exchange) watch() {
+	ctx := x.ctx
+	stop := context.AfterFunc(ctx, func() { x.link.end(context.Cause(ctx)) })
+	x.unwatch = func() { stop() }
+}
+
+// cutShort is why the exchange's context has ended, for the client if it is
+// still there.
+func (x *exchange) cutShort() error {
+	cause := context.Cause(x.ctx)
+	if f, ok := errors.AsType[*refusal](cause); ok {
+		return f
+	}
+	if errors.Is(cause, context.Canceled) {
+		return &refusal{Code: "RequestTimeout", Message: "The client went away."}
+	}
+	return &refusal{Code: "ServiceUnavailable", Message: "The request was cut: " + cause.Error() + "."}
 }

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gimme-broker/gimme/pkg/s3api"
@@ -23,7 +22,7 @@ const emptyDigest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 
 // outbound builds the upstream request from what was parsed, and from nothing
 // else, and signs it. After signing nothing changes but what is not signed.
-func (s *Server) outbound(ctx context.Context, e *errand) (*http.Request, *remembering, error) {
+func (s *Server) outbound(ctx context.Context, e *errand, to destination) (*http.Request, *sending, error) {
 	path := e.call.Path()
 	query := make([]sigv4.Param, len(e.call.Query))
 	for i, p := range e.call.Query {
@@ -32,10 +31,10 @@ func (s *Server) outbound(ctx context.Context, e *errand) (*http.Request, *remem
 	r := (&http.Request{
 		Method: e.method,
 		URL: &url.URL{
-			Scheme: s.upstream.Scheme, Host: s.upstream.Host,
+			Scheme: s.upstream.Scheme, Host: to.host,
 			Path: path, RawPath: sigv4.EscapePath(path), RawQuery: sigv4.EncodeQuery(query),
 		},
-		Host:   s.upstream.Host,
+		Host:   to.host,
 		Header: e.call.Header.Clone(),
 	}).WithContext(ctx)
 	if r.Header == nil {
@@ -45,7 +44,7 @@ func (s *Server) outbound(ctx context.Context, e *errand) (*http.Request, *remem
 	if err != nil {
 		return nil, nil, err
 	}
-	kept := &remembering{r: body}
+	kept := &sending{r: body, patience: s.times.progress}
 	if length > 0 {
 		r.Body, r.ContentLength = io.NopCloser(kept), length
 	} else if body != nil { // nothing to send, but its digest is still to be verified
@@ -53,8 +52,11 @@ func (s *Server) outbound(ctx context.Context, e *errand) (*http.Request, *remem
 			return nil, nil, bodyFault(err)
 		}
 	}
-	sigv4.Sign(r, e.credentials, s.config.Upstream.Region.V, "s3", hash, time.Now())
+	sigv4.Sign(r, e.credentials, to.region, "s3", hash, time.Now())
 	r.Header.Set("User-Agent", "gimme")
+	if e.call.Body == s3api.StreamBody && length > 0 && to.ask {
+		r.Header.Set("Expect", "100-continue")
+	}
 	return r, kept, nil
 }
 
@@ -106,47 +108,4 @@ func hasChecksum(h http.Header) bool {
 func (r ruling) keeps(t s3api.Target) bool {
 	_, blocked := r.blocked[object{t.Key, t.VersionID}]
 	return !blocked
-}
-
-// A remembering reader keeps the error that ended it, because the transport
-// reports only that the request failed.
-type remembering struct {
-	r   io.Reader
-	mu  sync.Mutex // guards err: the transport reads on a goroutine of its own
-	err error
-}
-
-func (b *remembering) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if err != nil && err != io.EOF {
-		b.mu.Lock()
-		b.err = err
-		b.mu.Unlock()
-	}
-	return n, err
-}
-
-// fault is the error other than io.EOF that ended the reader, if one did.
-func (b *remembering) fault() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.err
-}
-
-// A patient reader waits for the client as long as something arrives now and
-// then.
-type patient struct {
-	r io.Reader
-	w http.ResponseWriter
-}
-
-func (p *patient) Read(b []byte) (int, error) {
-	deadline := http.NewResponseController(p.w)
-	// Not every connection has deadlines; those that net/http makes do.
-	_ = deadline.SetReadDeadline(time.Now().Add(progressTimeout))
-	n, err := p.r.Read(b)
-	if err == io.EOF {
-		_ = deadline.SetReadDeadline(time.Time{})
-	}
-	return n, err
 }

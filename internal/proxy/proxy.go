@@ -11,13 +11,13 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"os/signal"
@@ -32,16 +32,6 @@ import (
 	"github.com/gimme-broker/gimme/pkg/audit"
 )
 
-// Limits on what a client may take its time for, and on what it may send
-// before it is known. docs/operating.md lists them.
-const (
-	headerTimeout   = 10 * time.Second  // to send the request's head
-	idleTimeout     = 120 * time.Second // between requests on a connection
-	progressTimeout = 60 * time.Second  // without a byte of a body moving
-	maxHeaderBytes  = 64 << 10
-	drainTimeout    = 30 * time.Second // for requests under way at shutdown
-)
-
 // Options are what New needs beside the configuration.
 type Options struct {
 	Log    *slog.Logger // for operators; nil discards
@@ -50,33 +40,45 @@ type Options struct {
 
 // A Server is the sidecar. Make one with New.
 type Server struct {
-	config    *Config
-	log       *slog.Logger
-	listener  net.Listener
-	address   string   // under which people reach it
-	domains   []string // under which buckets are hosts
-	upstream  *url.URL // of the real S3
-	keys      *session.Keyring
-	issuers   []*issuer
-	events    *audit.Log
-	source    upstream.Source
-	transport *http.Transport
-	revoked   *revocation.List
-	running   *running   // exchanges, for orders to cut
-	logouts   sync.Mutex // held from when a logout token is looked up until its order is given
-	rules     atomic.Pointer[rules]
-	serving   sync.WaitGroup // requests under way
-	reloading sync.Mutex     // held while the files of the rules are read; guards looked
-	looked    string         // how those files were when they were last read
+	config      *Config
+	log         *slog.Logger
+	listener    net.Listener
+	address     string   // under which people reach it
+	domains     []string // under which buckets are hosts
+	upstream    *url.URL // of the real S3
+	keys        *session.Keyring
+	issuers     []*issuer
+	events      *audit.Log
+	source      upstream.Source
+	transport   *http.Transport
+	trusted     []netip.Prefix // proxies in front
+	certificate *certificate   // nil: plain HTTP
+	times       times
+	regions     regions
+	revoked     *revocation.List
+	running     *running   // exchanges, for orders to cut
+	logouts     sync.Mutex // held from when a logout token is looked up until its order is given
+	rules       atomic.Pointer[rules]
+	serving     sync.WaitGroup // connections
+	reloading   sync.Mutex     // held while the files of the rules are read; guards looked
+	looked      string         // how those files were when they were last read
 }
 
 // New opens everything that the sidecar needs: the listener first, because a
 // port that is taken is no reason to make files. It fails early or not at all.
 // The caller runs the server with Run, which closes it.
 func New(c *Config, o Options) (_ *Server, err error) {
-	s := &Server{config: c, log: o.Log, issuers: newIssuers(c), transport: newTransport(c.loaded.upstreamRoot)}
+	s := &Server{config: c, log: o.Log, issuers: newIssuers(c), times: standardTimes(), certificate: newCertificate(c)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.transport = newTransport(c.loaded.upstreamRoot, s.times)
+	for _, v := range c.TrustedProxies {
+		network, err := parseNetwork(v.V)
+		if err != nil {
+			return nil, err
+		}
+		s.trusted = append(s.trusted, network)
 	}
 	s.running = newRunning()
 	s.rules.Store(c.loaded.rules)
@@ -124,7 +126,7 @@ func openEvents(c *Config, stdout io.Writer) (*audit.Log, error) {
 // URL is where the server listens, such as http://127.0.0.1:8700.
 func (s *Server) URL() string {
 	scheme := "http"
-	if s.config.loaded.certificate != nil {
+	if s.certificate != nil {
 		scheme = "https"
 	}
 	return scheme + "://" + s.listener.Addr().String()
@@ -134,24 +136,10 @@ func (s *Server) URL() string {
 // everything. It returns nil after such an end. SIGHUP, or a change of their
 // files, reloads the data map and the policies meanwhile.
 func (s *Server) Run(ctx context.Context) error {
-	server := &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-
-		// OPTIONS * would otherwise be answered without us.
-		DisableGeneralOptionsHandler: true,
-	}
-	listener := s.listener
-	if cert := s.config.loaded.certificate; cert != nil {
-		listener = tls.NewListener(listener, &tls.Config{
-			Certificates: []tls.Certificate{*cert},
-			MinVersion:   tls.VersionTLS12,
-			NextProtos:   []string{"http/1.1"}, // S3 itself speaks nothing else
-		})
-	}
+	base, cutAll := context.WithCancelCause(context.Background())
+	defer cutAll(nil)
+	door := s.newDoor()
+	server := s.newHTTP(base, door)
 	if err := s.events.Write(s.lifeEvent("started")); err != nil {
 		return errors.Join(err, s.listener.Close(), s.events.Close())
 	}
@@ -162,31 +150,56 @@ func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.watch(background) })
 	wg.Go(func() { s.watchRevocations(background) })
+	if t := s.certificate; t != nil {
+		wg.Go(func() { watchFiles(background, t.fingerprint, t.lastLooked, s.reloadCertificate) })
+	}
 	wg.Go(func() { s.reloadOnHangup(background) })
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() { served <- server.Serve(door) }()
 
 	var err error
 	select {
 	case err = <-served:
 	case <-ctx.Done():
-		s.log.Info("stopping; requests under way are finished", "limit", drainTimeout.String())
-		err = shutdown(server)
+		s.log.Info("stopping; requests under way are finished", "limit", s.times.drain.String())
+		err = s.shutdown(server, cutAll)
 		<-served
 	}
-	s.serving.Wait() // their outcomes come before the log is closed
+	s.serving.Wait() // the outcomes of their requests come before the log is closed
 	stop()
 	wg.Wait()
 	s.transport.CloseIdleConnections()
 	return errors.Join(err, s.events.Write(s.lifeEvent("stopped")), s.events.Close())
 }
 
+// newHTTP is the HTTP server behind the door. Requests end with base.
+func (s *Server) newHTTP(base context.Context, d *door) *http.Server {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:           s,
+		BaseContext:       func(net.Listener) context.Context { return base },
+		ConnState:         d.state,
+		Protocols:         protocols,
+		ReadHeaderTimeout: s.times.header,
+		IdleTimeout:       s.times.idle,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+
+		// OPTIONS * would otherwise be answered without us.
+		DisableGeneralOptionsHandler: true,
+	}
+}
+
+var errStopped = errors.New("the sidecar was stopped")
+
 // shutdown lets requests finish, and cuts those that do not.
-func shutdown(server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+func (s *Server) shutdown(server *http.Server, cutAll context.CancelCauseFunc) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.times.drain)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests cut after %v: %w", drainTimeout, err), server.Close())
+		cutAll(errStopped)
+		return errors.Join(fmt.Errorf("requests cut after %v: %w", s.times.drain, err), server.Close())
 	}
 	return nil
 }
@@ -200,7 +213,8 @@ func (s *Server) reloadOnHangup(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-hangup:
-			_ = s.Reload() // it has said what went wrong
+			_ = s.Reload() // they have said what went wrong
+			_ = s.reloadCertificate()
 		}
 	}
 }

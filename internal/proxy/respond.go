@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -12,16 +13,11 @@ import (
 
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
-	"github.com/gimme-broker/gimme/pkg/sigv4"
 )
 
 // maxDocument bounds an answer that is read whole: a page of buckets, the
 // result of a copy, an error.
 const maxDocument = 8 << 20
-
-// lateErrors are the operations that S3 answers 200 before it knows whether
-// they will succeed: the body then says that they did not.
-var lateErrors = map[string]bool{"CompleteMultipartUpload": true, "CopyObject": true, "UploadPartCopy": true}
 
 // ownFaults are what the upstream says when it does not accept the sidecar
 // itself. Of these the person can do nothing, and their documents hold key ids
@@ -42,7 +38,11 @@ func (x *exchange) stream(response *http.Response) error {
 	if x.r.Method == http.MethodHead {
 		return nil
 	}
+	x.link.stream()
 	if err := pump(x.w, response.Body); err != nil {
+		if cause := context.Cause(x.ctx); cause != nil {
+			err = cause
+		}
 		x.event.Error = "the answer was cut: " + err.Error()
 		panic(http.ErrAbortHandler)
 	}
@@ -100,6 +100,10 @@ func document(response *http.Response) ([]byte, error) {
 	return body, nil
 }
 
+// errorHeaders are those of an error that clients act on: that what is not
+// there was deleted, how long an object is, when to come again.
+var errorHeaders = [...]string{"X-Amz-Delete-Marker", "X-Amz-Version-Id", "Content-Range", "Last-Modified", "Retry-After"}
+
 // upstreamRefused passes an error of the upstream on.
 func (s *Server) upstreamRefused(x *exchange, e *errand, response *http.Response) error {
 	if x.r.Method == http.MethodHead && response.StatusCode >= 400 {
@@ -111,6 +115,12 @@ func (s *Server) upstreamRefused(x *exchange, e *errand, response *http.Response
 	body, err := document(response)
 	if err != nil {
 		return err
+	}
+	h := s3api.ResponseHeader(response.Header)
+	for _, name := range errorHeaders {
+		if values := h[name]; len(values) > 0 {
+			x.w.Header()[name] = values
+		}
 	}
 	return upstreamError(e.call, response.StatusCode, body)
 }
@@ -142,33 +152,6 @@ func upstreamError(call *s3api.Call, status int, body []byte) error {
 // account that the client expects: then it is not the role that lacks a right.
 func namesOwner(call *s3api.Call) bool {
 	return call.Header.Get("X-Amz-Expected-Bucket-Owner")+call.Header.Get("X-Amz-Source-Expected-Bucket-Owner") != ""
-}
-
-// sendLate answers an operation whose 200 may hold an error, which becomes an
-// error's status here, and rewrites the upstream's URL in the result.
-func (s *Server) sendLate(x *exchange, e *errand, response *http.Response) error {
-	body, err := document(response)
-	if err != nil {
-		return err
-	}
-	if code, _, ok := s3api.ParseErrorXML(body); ok {
-		return upstreamError(e.call, s3api.StatusOf(code), body)
-	}
-	if e.call.Operation == "CompleteMultipartUpload" {
-		var result s3api.CompleteResult
-		if result, err = s3api.ParseCompleteResult(body); err == nil {
-			result.Location = s.address + sigv4.EscapePath(e.call.Path())
-			body = result.XML()
-		}
-	} else {
-		err = s3api.CheckCopyResult(e.call.Operation, body)
-	}
-	if err != nil {
-		return &refusal{Code: "InternalError", Message: "The real S3's answer was not understood.", cause: err}
-	}
-	x.head(response)
-	x.sendXML(response.StatusCode, body)
-	return nil
 }
 
 // maxPages bounds how often the upstream is asked for more buckets.
@@ -232,7 +215,21 @@ func (s *Server) sendDeleted(x *exchange, e *errand, response *http.Response) er
 		return &refusal{Code: "InternalError", Message: "The real S3's answer was not understood.", cause: err}
 	}
 	x.w.objects = len(x.event.Request.Keys) - len(result.Errors)
+	x.noteErrors(result.Errors)
 	e.decision.addErrors(&result, e.call, e.principal, x.event.ID)
 	x.sendXML(http.StatusOK, result.XML())
 	return nil
+}
+
+// noteErrors records that the upstream has refused objects of a batch.
+func (x *exchange) noteErrors(refused []s3api.DeleteError) {
+	if len(refused) == 0 {
+		return
+	}
+	var codes []string
+	for _, e := range refused {
+		codes = appendNew(codes, headerText(e.Code))
+	}
+	x.w.code = codes[0]
+	x.event.Error = fmt.Sprintf("%s: the real S3 refused %d of %d objects", strings.Join(codes, ", "), len(refused), len(x.event.Request.Keys))
 }

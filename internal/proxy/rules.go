@@ -94,21 +94,24 @@ func policyFiles(path string) ([]string, error) {
 // fingerprint changes when a file of the data map or the policies does, or
 // when one comes or goes.
 func (c *Config) fingerprint() string {
+	names := []string{c.path(c.Policy.DataMap.V)}
+	for _, v := range c.Policy.Policies {
+		files, _ := policyFiles(c.path(v.V)) // what cannot be read is the reload's to report
+		names = append(names, files...)
+	}
+	return fingerprint(names...)
+}
+
+// fingerprint changes when one of the files does.
+func fingerprint(names ...string) string {
 	var b strings.Builder
-	add := func(path string) {
+	for _, path := range names {
 		info, err := os.Stat(path)
 		if err != nil {
 			fmt.Fprintf(&b, "%s %v\n", path, errors.Is(err, fs.ErrNotExist))
-			return
+			continue
 		}
 		fmt.Fprintf(&b, "%s %d %d\n", path, info.Size(), info.ModTime().UnixNano())
-	}
-	add(c.path(c.Policy.DataMap.V))
-	for _, v := range c.Policy.Policies {
-		files, _ := policyFiles(c.path(v.V)) // what cannot be read is the reload's to report
-		for _, file := range files {
-			add(file)
-		}
 	}
 	return b.String()
 }
@@ -149,21 +152,7 @@ func (s *Server) warn(r *rules) {
 // watch reloads when a file has changed and has then been still for one
 // interval, so that a half-written file is not read.
 func (s *Server) watch(ctx context.Context) {
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	last := s.lastLooked()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		now := s.config.fingerprint()
-		if now == last && now != s.lastLooked() {
-			_ = s.Reload() // it has said what went wrong
-		}
-		last = now
-	}
+	watchFiles(ctx, s.config.fingerprint, s.lastLooked, s.Reload)
 }
 
 // lastLooked is how the files were when they were last read.

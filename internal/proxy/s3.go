@@ -117,7 +117,8 @@ func (x *exchange) parse(r s3api.Request) (*s3api.Call, error) {
 func (x *exchange) body(call *s3api.Call, verified *sigv4.Verified) (io.Reader, error) {
 	payload := verified.Payload()
 	x.event.Request.Bytes = payload.Length
-	stream := verified.Body(&patient{r: x.r.Body, w: x.w})
+	x.watch()
+	stream := verified.Body(x.patient(x.r.Body))
 	switch call.Body {
 	case s3api.StreamBody:
 		return stream, nil

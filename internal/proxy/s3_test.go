@@ -433,7 +433,11 @@ func TestUpstreamErrorsReachTheClientWithoutTheUpstreamsSecrets(t *testing.T) {
 					t.Errorf("%q reached the client: %v", canary, err)
 				}
 			}
-			if seen := c.store.seen(); len(seen) != 1 {
+			seen := c.store.seen()
+			if test.status == 307 && len(seen) == 2 && seen[1] == "HEAD /lake" { // where the bucket is
+				seen = seen[:1]
+			}
+			if len(seen) != 1 {
 				t.Errorf("upstream saw %q", seen)
 			}
 		})

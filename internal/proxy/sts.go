@@ -42,7 +42,7 @@ var sessionName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompi
 // serveSTS speaks the two calls of STS that people need: to get a session, and
 // to ask whose it is.
 func (s *Server) serveSTS(x *exchange) error {
-	body, err := io.ReadAll(&patient{r: http.MaxBytesReader(x.w, x.r.Body, maxForm), w: x.w})
+	body, err := io.ReadAll(x.patient(http.MaxBytesReader(x.w, x.r.Body, maxForm)))
 	if err != nil {
 		return &refusal{Code: "ValidationError", Message: fmt.Sprintf("The form could not be read, or is larger than %d bytes.", maxForm)}
 	}
