@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -33,12 +34,6 @@ const (
 
 var presignParams = []string{paramAlgorithm, paramCredential, paramDate, paramExpires,
 	paramSignedHeaders, paramSignature, paramToken, paramSHA256}
-
-// hoisted are headers that SDKs move into the query when they presign, and
-// that S3 then takes from there. aws-sdk-go-v2 and the JavaScript SDK do so by
-// default for reads. Others are refused: dropping one would change what the
-// signer asked for.
-var hoisted = map[string]string{"x-amz-checksum-mode": "ENABLED"}
 
 // readClaim finds the one form of authentication that the request has.
 func (s *Signature) readClaim(h header, params []Param) error {
@@ -144,14 +139,14 @@ func parseISO(s string) (time.Time, bool) {
 func (s *Signature) readPresigned(h header, params []Param) error {
 	values := make(map[string]string, len(presignParams))
 	for _, p := range params {
-		lower := strings.ToLower(p.Name)
-		switch want, known := hoisted[lower]; {
+		switch {
 		case !isAmz(p.Name):
-		case known && p.Value == want:
 		case slices.Contains(presignParams, p.Name):
 			values[p.Name] = p.Value
 		default:
-			return refuse(queryMalformed, "The presigned URL has the parameter %s, which is not supported there: send it as a signed header.", quote(p.Name))
+			if err := checkHoisted(p, h); err != nil {
+				return err
+			}
 		}
 	}
 	for _, name := range []string{"x-amz-date", "x-amz-security-token"} {
@@ -177,6 +172,23 @@ func (s *Signature) readPresigned(h header, params []Param) error {
 	s.Presigned, s.Expires = true, time.Duration(expires)*time.Second
 	s.SessionToken = values[paramToken]
 	return s.readFields(values[paramCredential], values[paramSignedHeaders], values[paramSignature], queryMalformed)
+}
+
+// checkHoisted judges a parameter of a presigned URL that stands for a header of
+// its name. SDKs move headers there, and S3 takes them from there; the signature
+// covers them as it does the rest of the query.
+func checkHoisted(p Param, h header) error {
+	name := strings.ToLower(p.Name)
+	protocol := slices.ContainsFunc(presignParams, func(q string) bool { return strings.EqualFold(q, name) })
+	switch _, twice := h[name]; {
+	case protocol:
+		return refuse(queryMalformed, "The presigned URL has the parameter %s, which must be written as S3 does, such as %s.", quote(p.Name), paramDate)
+	case transport[name] || strings.ContainsFunc(name, notLowerToken) || strings.ContainsFunc(p.Value, unicode.IsControl):
+		return refuse(queryMalformed, "The presigned URL has the parameter %s, which is not supported there, or whose value no header can have.", quote(p.Name))
+	case twice:
+		return refuse(invalidArgument, "%s stands in the query of the presigned URL and is a header as well.", quote(p.Name))
+	}
+	return nil
 }
 
 // readFields reads what both forms have; code is that of a malformed one.

@@ -2,23 +2,32 @@ package sigv4
 
 import (
 	"bytes"
+	"crypto/md5"
 	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"hash"
 	"io"
+	"strings"
+
+	"github.com/gimme-broker/gimme/pkg/checksum"
 )
 
 // Body wraps the request's body. It yields exactly Payload().Length decoded
 // bytes and then io.EOF, and the last byte only after everything was proved:
-// the length, the digest or the trailing checksum, the framing, and that
-// nothing follows. Otherwise Read returns an *Error, never io.EOF, so that who
-// copies it onward under a declared length cannot complete what was not proved.
-// When the body itself fails, the *Error wraps its error. Nothing is proved
-// before io.EOF, also not of a body whose Length is 0.
+// the length, the digest or the trailing checksum, the signatures of chunks, the
+// framing, and that nothing follows. Otherwise Read returns an *Error, never
+// io.EOF, so that who copies it onward under a declared length cannot complete
+// what was not proved. When the body itself fails, the *Error wraps its error.
+// Nothing is proved before io.EOF, also not of a body whose Length is 0.
+//
+// What promised says of the decoded body is proved, too: headers such as
+// x-amz-checksum-crc32 or content-md5, and their values.
 //
 // The reader is not safe for concurrent use, and closing is the caller's.
-func (v *Verified) Body(body io.Reader) io.Reader {
+func (v *Verified) Body(body io.Reader, promised ...Param) io.Reader {
 	if body == nil {
 		body = bytes.NewReader(nil)
 	}
@@ -27,37 +36,94 @@ func (v *Verified) Body(body io.Reader) io.Reader {
 	case Unsigned:
 		b.src, b.finish = body, func() error { return atEnd(body) }
 	case Hashed:
-		b.src, b.sum = body, sha256.New()
-		b.finish = func() error {
+		digest := b.over(sha256.New())
+		b.src, b.finish = body, func() error {
 			if err := atEnd(body); err != nil {
 				return err
 			}
-			if hex.EncodeToString(b.sum.Sum(nil)) != v.payload.Digest {
+			if hex.EncodeToString(digest.Sum(nil)) != v.payload.Digest {
 				return refuse(payloadMismatch, "The body is not the one whose digest was signed as x-amz-content-sha256.")
 			}
 			return nil
 		}
-	case UnsignedTrailer:
-		c := newChunkReader(body, v.payload)
+	case UnsignedTrailer, SignedChunks, SignedChunksTrailer:
+		c := newChunkReader(body, v)
 		b.src, b.finish = c, c.finish
-		if c.checksum.make != nil {
-			b.sum = c.checksum.make()
-			c.sum = b.sum
+		if c.sum != nil {
+			b.over(c.sum)
 		}
 	default:
 		b.err = refuse(invalidRequest, "The request was not verified.")
+	}
+	for _, p := range promised {
+		if err := b.promise(p); err != nil && b.err == nil {
+			b.err = err
+		}
 	}
 	return b
 }
 
 // A provedBody passes on what src yields and withholds the last byte until
-// finish has agreed.
+// finish and the promises have agreed.
 type provedBody struct {
-	src    io.Reader
-	left   int64     // bytes that src has still to yield
-	sum    hash.Hash // over what src yielded; nil when nothing is compared
-	finish func() error
-	err    error // what every further Read returns
+	src      io.Reader
+	left     int64 // bytes that src has still to yield
+	sums     []hash.Hash
+	promises []promise
+	finish   func() error
+	err      error // what every further Read returns
+}
+
+// A promise is what a header says the sum of the body is.
+type promise struct {
+	header string
+	sum    []byte
+	hash   hash.Hash
+}
+
+// over makes h a sum over what src yields.
+func (b *provedBody) over(h hash.Hash) hash.Hash {
+	b.sums = append(b.sums, h)
+	return h
+}
+
+// promise reads a header that promises something of the body.
+func (b *provedBody) promise(p Param) error {
+	if strings.EqualFold(p.Name, "content-md5") {
+		sum, err := base64.StdEncoding.Strict().DecodeString(p.Value)
+		if err != nil || len(sum) != md5.Size {
+			return refuse(invalidDigest, "The Content-MD5 you specified is not valid: it must be the base64 of 16 bytes.")
+		}
+		a, _ := checksum.ForHeader("x-amz-checksum-md5")
+		return b.expect(p.Name, sum, a.New())
+	}
+	a, known := checksum.ForHeader(p.Name)
+	if !known {
+		return refuse(notImplemented, "The checksum %s is not supported: use one of %s.", quote(p.Name), checksumNames())
+	}
+	sum, ok := a.Decode(p.Value)
+	if !ok {
+		return refuse(invalidRequest, "Value for %s header is invalid: it must be the base64 of %d bytes.", a.Header(), a.Size())
+	}
+	return b.expect(a.Header(), sum, a.New())
+}
+
+func (b *provedBody) expect(header string, sum []byte, h hash.Hash) error {
+	if h == nil {
+		return refuse(notImplemented, "The checksum %s is not allowed here, where only algorithms of FIPS 140 are.", strings.ToLower(header))
+	}
+	b.promises = append(b.promises, promise{strings.ToLower(header), sum, b.over(h)})
+	return nil
+}
+
+// keep says whether the body is as it was promised.
+func (b *provedBody) keep() error {
+	for _, p := range b.promises {
+		if subtle.ConstantTimeCompare(p.hash.Sum(nil), p.sum) != 1 {
+			return refuse(badDigest, "The %s you specified did not match what was received.", p.header)
+		}
+	}
+	return nil
 }
 
 func (b *provedBody) Read(p []byte) (int, error) {
@@ -79,7 +145,10 @@ func (b *provedBody) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	b.took(last[:n])
-	if b.err = b.finish(); b.err != nil {
+	if b.err = b.finish(); b.err == nil {
+		b.err = b.keep()
+	}
+	if b.err != nil {
 		return 0, b.err
 	}
 	b.err = io.EOF
@@ -88,8 +157,8 @@ func (b *provedBody) Read(p []byte) (int, error) {
 
 func (b *provedBody) took(p []byte) {
 	b.left -= int64(len(p))
-	if b.sum != nil {
-		b.sum.Write(p)
+	for _, sum := range b.sums {
+		sum.Write(p)
 	}
 }
 

@@ -29,6 +29,7 @@ const (
 	headerMalformed      = "AuthorizationHeaderMalformed"
 	incompleteBody       = "IncompleteBody"
 	invalidArgument      = "InvalidArgument"
+	invalidDigest        = "InvalidDigest"
 	invalidRequest       = "InvalidRequest"
 	invalidURI           = "InvalidURI"
 	keyTooLong           = "KeyTooLongError"

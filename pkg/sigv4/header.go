@@ -147,7 +147,7 @@ func (h header) usable(method string, signed []string, presigned bool, mode Mode
 			out[http.CanonicalHeaderKey(name)] = slices.Clone(lines)
 		}
 	}
-	if mode == UnsignedTrailer {
+	if mode != Unsigned && mode != Hashed {
 		out.Del("Content-Encoding")
 		if rest := withoutChunked(h["content-encoding"]); rest != "" {
 			out.Set("Content-Encoding", rest)

@@ -5,12 +5,17 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/gimme-broker/gimme/pkg/checksum"
 )
 
 // The values of x-amz-content-sha256 that are not a digest.
 const (
 	UnsignedPayload        = "UNSIGNED-PAYLOAD"
 	UnsignedPayloadTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+	signedPayload        = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	signedPayloadTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 )
 
 // maxLength is the longest body that one request may carry, in bytes.
@@ -24,7 +29,7 @@ type Payload struct {
 	Mode    Mode
 	Digest  string // lower-case hex, Mode == Hashed only
 	Length  int64  // decoded length in bytes; 0 when there is no body
-	Trailer string // lower-case name of the trailing checksum header, Mode == UnsignedTrailer only; may be ""
+	Trailer string // lower-case name of the trailing checksum header; "" when there is none
 }
 
 // A Mode says how the body is bound to the signature. The zero value is no
@@ -32,9 +37,11 @@ type Payload struct {
 type Mode int
 
 const (
-	Unsigned        Mode = iota + 1 // "UNSIGNED-PAYLOAD": not at all; only TLS protects it
-	Hashed                          // a SHA-256 digest of the body is signed
-	UnsignedTrailer                 // "STREAMING-UNSIGNED-PAYLOAD-TRAILER": framed, a checksum follows it, unsigned
+	Unsigned            Mode = iota + 1 // "UNSIGNED-PAYLOAD": not at all; only TLS protects it
+	Hashed                              // a SHA-256 digest of the body is signed
+	UnsignedTrailer                     // "STREAMING-UNSIGNED-PAYLOAD-TRAILER": framed, a checksum may follow it, unsigned
+	SignedChunks                        // "STREAMING-AWS4-HMAC-SHA256-PAYLOAD": framed, each chunk is signed
+	SignedChunksTrailer                 // "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER": so is the checksum that follows
 )
 
 // String gives the mode's name on the wire, or "SHA256" for a digest.
@@ -46,17 +53,29 @@ func (m Mode) String() string {
 		return "SHA256"
 	case UnsignedTrailer:
 		return UnsignedPayloadTrailer
+	case SignedChunks:
+		return signedPayload
+	case SignedChunksTrailer:
+		return signedPayloadTrailer
 	}
 	return "invalid"
 }
 
-// signedChunks are the forms in which each chunk has its own signature.
-var signedChunks = map[string]bool{
-	"STREAMING-AWS4-HMAC-SHA256-PAYLOAD":               true,
-	"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER":       true,
-	"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD":         true,
-	"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER": true,
+// framed are the forms of framed bodies that are understood.
+func framed(line string) (Mode, bool) {
+	switch line {
+	case UnsignedPayloadTrailer:
+		return UnsignedTrailer, true
+	case signedPayload:
+		return SignedChunks, true
+	case signedPayloadTrailer:
+		return SignedChunksTrailer, true
+	}
+	return 0, false
 }
+
+// signedBy4A begins the forms whose chunks are signed with Version 4A.
+const signedBy4A = "STREAMING-AWS4-ECDSA-"
 
 // payloadLine is what stands in the last line of the canonical request; "" for
 // a service other than S3 that did not say.
@@ -85,6 +104,7 @@ func (s *Signature) payloadLine(h header, params []Param) (string, error) {
 // readPayload says how a body is to be read; length is that of the body as it
 // is sent, -1 when the client did not say.
 func (s *Signature) readPayload(method string, h header, line string, length int64) (Payload, error) {
+	mode, isFramed := framed(line)
 	switch {
 	case s.NeedsBody() && line == "":
 		return plainPayload(h, Payload{Mode: Hashed, Length: length})
@@ -98,13 +118,13 @@ func (s *Signature) readPayload(method string, h header, line string, length int
 		return Payload{}, refuse(invalidRequest, "A request for %s must sign the digest of its body.", s.Service)
 	case line == UnsignedPayload:
 		return plainPayload(h, Payload{Mode: Unsigned, Length: length})
-	case line == UnsignedPayloadTrailer:
+	case isFramed:
 		if method != http.MethodPut || s.Presigned {
-			return Payload{}, refuse(invalidRequest, "%s is for uploads with PUT and an Authorization header only.", UnsignedPayloadTrailer)
+			return Payload{}, refuse(invalidRequest, "%s is for uploads with PUT and an Authorization header only.", line)
 		}
-		return trailerPayload(h)
-	case signedChunks[line]:
-		return Payload{}, refuse(notImplemented, "The payload form %s is not supported: send %s, %s or the SHA-256 of the body.", line, UnsignedPayloadTrailer, UnsignedPayload)
+		return framedPayload(h, mode)
+	case strings.HasPrefix(line, signedBy4A):
+		return Payload{}, refuse(notImplemented, "The payload form %s is not supported: send %s, %s or the SHA-256 of the body.", quote(line), signedPayload, UnsignedPayload)
 	default:
 		return Payload{}, refuse(invalidRequest, "The value %s of x-amz-content-sha256 is not supported: send %s, %s or the SHA-256 of the body in lower-case hexadecimal.", quote(line), UnsignedPayloadTrailer, UnsignedPayload)
 	}
@@ -131,8 +151,8 @@ func plainPayload(h header, p Payload) (Payload, error) {
 	return p, nil
 }
 
-// trailerPayload reads what announces an unsigned, framed body.
-func trailerPayload(h header) (Payload, error) {
+// framedPayload reads what announces a framed body.
+func framedPayload(h header, mode Mode) (Payload, error) {
 	if coding, ok := h["transfer-encoding"]; ok && coding[0] != "chunked" {
 		return Payload{}, refuse(notImplemented, "The transfer encoding %s is not supported.", quote(coding[0]))
 	}
@@ -147,19 +167,33 @@ func trailerPayload(h header) (Payload, error) {
 	if length > maxLength {
 		return Payload{}, tooLarge(int64(length))
 	}
-	p := Payload{Mode: UnsignedTrailer, Length: int64(length)}
-	if _, ok := h["x-amz-trailer"]; !ok {
-		return p, nil
+	p := Payload{Mode: mode, Length: int64(length)}
+	_, announced := h["x-amz-trailer"]
+	switch {
+	case mode == SignedChunks && announced:
+		return Payload{}, refuse(invalidRequest, "The header x-amz-trailer needs x-amz-content-sha256 to be %s or %s.", signedPayloadTrailer, UnsignedPayloadTrailer)
+	case mode == SignedChunksTrailer && !announced:
+		return Payload{}, refuse(invalidRequest, "The header x-amz-trailer is missing: %s needs a trailing checksum.", signedPayloadTrailer)
+	case announced:
+		p.Trailer = strings.ToLower(h.get("x-amz-trailer"))
+		return p, checkTrailer(p.Trailer)
 	}
-	p.Trailer = strings.ToLower(h.get("x-amz-trailer"))
-	switch _, known := checksumFor(p.Trailer); {
-	case known:
-		return p, nil
-	case strings.HasPrefix(p.Trailer, checksumPrefix) && !strings.Contains(p.Trailer, ","):
-		return Payload{}, refuse(notImplemented, "The trailing checksum %s is not supported: use one of %s.", quote(p.Trailer), checksumNames())
-	}
-	return Payload{}, refuse(invalidRequest, "The header x-amz-trailer must name one checksum header, not %s.", quote(p.Trailer))
+	return p, nil
 }
+
+// checkTrailer accepts the name of one trailing checksum.
+func checkTrailer(name string) error {
+	a, known := checksum.ForHeader(name)
+	switch {
+	case known && a.New() != nil:
+		return nil
+	case known || strings.HasPrefix(name, "x-amz-checksum-") && !strings.Contains(name, ","):
+		return refuse(notImplemented, "The trailing checksum %s is not supported: use one of %s.", quote(name), checksumNames())
+	}
+	return refuse(invalidRequest, "The header x-amz-trailer must name one checksum header, not %s.", quote(name))
+}
+
+func checksumNames() string { return strings.Join(checksum.Headers(), ", ") }
 
 func tooLarge(length int64) error {
 	return refuse(entityTooLarge, "The body has %d bytes; one request may carry at most %d.", length, int64(maxLength))

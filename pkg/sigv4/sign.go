@@ -72,7 +72,7 @@ func Sign(r *http.Request, c Credentials, region, service, payloadHash string, n
 	r.Header.Set("Authorization", algorithm+
 		" Credential="+c.AccessKeyID+"/"+scope(now.Format(dayFormat), region, service)+
 		", SignedHeaders="+strings.Join(names, ";")+
-		", Signature="+hex.EncodeToString(sign(c.SecretAccessKey, region, service, now, b)))
+		", Signature="+hex.EncodeToString(sign(signingKey(c.SecretAccessKey, region, service, now), region, service, now, b)))
 }
 
 // appendHeaders appends the part of a canonical request from its headers up to

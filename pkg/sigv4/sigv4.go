@@ -9,8 +9,8 @@
 // Verified.Body gives bytes that are proved to the last one. Nothing here does
 // I/O of its own, reads a clock or keeps state.
 //
-// What it does not do: Signature Version 2, Version 4A, POST policies and
-// chunks that are signed one by one are refused with a sentence that says so.
+// What it does not do: Signature Version 2, Version 4A and POST policies are
+// refused with a sentence that says so.
 // What a request means to S3, and whether it may be made, is not its concern.
 package sigv4
 
@@ -83,8 +83,8 @@ func Parse(r *http.Request) (*Signature, error) {
 		payload: payload,
 	}
 	for _, p := range params {
-		if name := strings.ToLower(p.Name); hoisted[name] != "" {
-			s.verified.header.Set(name, p.Value)
+		if s.Presigned && isAmz(p.Name) && !slices.Contains(presignParams, p.Name) {
+			s.verified.header.Set(p.Name, strings.Trim(p.Value, " "))
 		}
 	}
 	return s, nil

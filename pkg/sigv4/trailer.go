@@ -7,6 +7,8 @@ import (
 	"hash"
 	"io"
 	"strconv"
+
+	"github.com/gimme-broker/gimme/pkg/checksum"
 )
 
 // frameSize is the size of every chunk that TrailerBody makes, but the last.
@@ -14,8 +16,7 @@ const frameSize = 64 << 10
 
 // TrailerBody frames r, which must yield exactly length bytes, as
 // UnsignedPayloadTrailer, followed by the checksum that trailer names, computed
-// on the way: "x-amz-checksum-crc32", "-crc32c", "-crc64nvme", "-sha1" or
-// "-sha256"; with "" none follows. The second result is the length of what is
+// on the way, one of checksum.Headers; with "" none follows. The second result is the length of what is
 // returned, exactly: the Content-Length to declare.
 //
 // The request needs the headers X-Amz-Content-Sha256 (UnsignedPayloadTrailer),
@@ -37,12 +38,11 @@ func TrailerBody(r io.Reader, length int64, trailer string) (io.Reader, int64, e
 	}
 	encoded += int64(len("0\r\n\r\n"))
 	if trailer != "" {
-		c, ok := checksumFor(trailer)
-		if !ok {
-			return nil, 0, fmt.Errorf("frame a body: trailer %q is not one of %s", trailer, checksumNames())
+		c, ok := checksum.ForHeader(trailer)
+		if f.trailer, f.sum = trailer, c.New(); !ok || f.sum == nil {
+			return nil, 0, fmt.Errorf("frame a body: trailer %q is not one of %s that may be used", trailer, checksumNames())
 		}
-		f.trailer, f.sum = trailer, c.make()
-		encoded += int64(len(trailer) + len(":") + c.length() + len("\r\n"))
+		encoded += int64(len(trailer) + len(":") + c.Length() + len("\r\n"))
 	}
 	return f, encoded, nil
 }

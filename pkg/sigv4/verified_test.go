@@ -240,7 +240,7 @@ func TestPresignedPayloads(t *testing.T) {
 		{"GET", emptyDigest, emptyDigest, ""},
 		{"GET", sigv4.UnsignedPayload, emptyDigest, "InvalidArgument"},
 		{"PUT", sigv4.UnsignedPayloadTrailer, "", "InvalidRequest"},
-		{"PUT", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "", "NotImplemented"},
+		{"PUT", signedPayload, "", "InvalidRequest"},
 	} {
 		v, err := verify(presigned(test.method, test.param, test.header), secretKey, noon)
 		switch {

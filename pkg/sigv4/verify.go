@@ -63,7 +63,8 @@ func (s *Signature) prove(secret, line string, payload Payload, now time.Time) (
 	if len(s.canonical) == 0 || line == "" {
 		return nil, refuse(invalidRequest, "The request was not read.")
 	}
-	want := sign(secret, s.Region, s.Service, s.Time, slices.Concat(s.canonical, []byte(line)))
+	key := signingKey(secret, s.Region, s.Service, s.Time)
+	want := sign(key, s.Region, s.Service, s.Time, slices.Concat(s.canonical, []byte(line)))
 	match := hmac.Equal(want, s.signature[:])
 	if err := s.timely(now); err != nil {
 		return nil, err
@@ -73,6 +74,9 @@ func (s *Signature) prove(secret, line string, payload Payload, now time.Time) (
 	}
 	v := s.verified
 	v.payload = payload
+	if payload.Mode == SignedChunks || payload.Mode == SignedChunksTrailer {
+		v.link = &link{key, "\n" + s.Time.Format(isoFormat) + "\n" + scope(s.Time.Format(dayFormat), s.Region, s.Service) + "\n", s.signature}
+	}
 	return &v, nil
 }
 
@@ -90,16 +94,18 @@ func (s *Signature) timely(now time.Time) error {
 	return nil
 }
 
-// sign derives the key for one day, region and service, and gives the
-// signature of a canonical request.
-func sign(secret, region, service string, t time.Time, canonical []byte) []byte {
-	day := t.Format(dayFormat)
-	key := mac([]byte("AWS4"+secret), day)
+// signingKey derives the key for one day, region and service.
+func signingKey(secret, region, service string, t time.Time) []byte {
+	key := mac([]byte("AWS4"+secret), t.Format(dayFormat))
 	key = mac(key, region)
 	key = mac(key, service)
-	key = mac(key, terminal)
+	return mac(key, terminal)
+}
+
+// sign gives the signature of a canonical request.
+func sign(key []byte, region, service string, t time.Time, canonical []byte) []byte {
 	sum := sha256.Sum256(canonical)
-	return mac(key, algorithm+"\n"+t.Format(isoFormat)+"\n"+scope(day, region, service)+"\n"+hex.EncodeToString(sum[:]))
+	return mac(key, algorithm+"\n"+t.Format(isoFormat)+"\n"+scope(t.Format(dayFormat), region, service)+"\n"+hex.EncodeToString(sum[:]))
 }
 
 func scope(day, region, service string) string {
@@ -120,6 +126,7 @@ type Verified struct {
 	query              []Param
 	header             http.Header
 	payload            Payload
+	link               *link // of chunks that are signed
 }
 
 // Method is the request's method as it was sent.
@@ -151,8 +158,9 @@ func (v *Verified) Query() []Param { return slices.Clone(v.query) }
 //
 // Every other unsigned header is dropped, or, where to drop it would change
 // what is written, was refused by Parse. The token aws-chunked is taken out of
-// Content-Encoding, because Body removes that framing. X-Amz-Checksum-Mode,
-// which SDKs move into the query of a presigned URL, is here as a header.
+// Content-Encoding, because Body removes that framing. X-Amz- headers that SDKs
+// moved into the query of a presigned URL, where the signature covers them, are
+// here as headers.
 func (v *Verified) Header() http.Header { return v.header.Clone() }
 
 // Payload is what the signature says about the body.
