@@ -83,6 +83,9 @@ func (s *Server) whileGood(x *exchange, held *holder) (stop func()) {
 		if f, ok := context.Cause(ctx).(*refusal); ok { // ours, and not that the client has gone
 			x.event.Error = f.Error()
 		}
+		if x.unwatch != nil {
+			x.unwatch() // the end of a request is no reason to cut its connection
+		}
 		cancel(context.Canceled)
 	}
 }
