@@ -38,7 +38,7 @@ func (a *attack) lengths() {
 	for _, decoded := range []string{"-1", "", "5x", "9223372036854775808", "+5", "0x5", "5.0", "5, 5"} {
 		m := upload("/lake/customers/x", unsignedTrailer)
 		m.lines[1] = "x-amz-decoded-content-length: " + decoded
-		a.refused("advisory 33/decoded length "+decoded, a.signed(m, a.by("alice")), want{status: 400, code: "InvalidArgument"})
+		a.refused("advisory 33/decoded length "+decoded, a.signed(m, a.by("alice")), want{status: 411, code: "MissingContentLength"})
 	}
 	m := upload("/lake/customers/x", unsignedTrailer)
 	m.lines[1] = "x-amz-decoded-content-length: 5497558138880"

@@ -75,7 +75,7 @@ func (a *attack) wrongSecrets() {
 		a.refused("advisory 73/"+mode, a.signed(upload("/lake/customers/x", mode), a.by("alice")), want{status: 501, code: "NotImplemented"})
 	}
 	for _, mode := range []string{"STREAMING-X", "UNSIGNED", "streaming-unsigned-payload-trailer", "unsigned-payload", strings.ToUpper(sha("hello")), sha("hello")[1:]} {
-		a.refused("advisory 73/"+mode, a.signed(upload("/lake/customers/x", mode), a.by("alice")), want{status: 400, code: "InvalidRequest"})
+		a.refused("advisory 73/"+mode, a.signed(upload("/lake/customers/x", mode), a.by("alice")), want{status: 400, code: "InvalidArgument"})
 	}
 	for _, m := range everyRoute() {
 		a.refused(fmt.Sprintf("advisory 3/%s %s", m.method, m.target), a.signed(m, a.by("thief")), mismatch)

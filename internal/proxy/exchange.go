@@ -216,7 +216,7 @@ type refusal struct {
 	Message string // one sentence for the person
 	Status  int    // 0: the one that belongs to Code
 	// Standard is S3's own sentence, where clients know one: it is sent as it is,
-	// and Message stands in the header X-Gimme-Reason alone.
+	// and Message stands in the element Reason and the header X-Gimme-Reason.
 	Standard string
 	Details  []s3api.Detail // further elements of the document
 	decision policy.Decision
@@ -239,7 +239,11 @@ func asRefusal(err error) *refusal {
 		return f
 	}
 	if e, ok := errors.AsType[*sigv4.Error](err); ok {
-		return &refusal{Code: e.Code, Message: e.Message}
+		f := &refusal{Code: e.Code, Message: e.Message, Standard: e.Standard}
+		for _, d := range e.Details {
+			f.Details = append(f.Details, s3api.Detail(d))
+		}
+		return f
 	}
 	if e, ok := errors.AsType[*s3api.Error](err); ok {
 		return &refusal{Code: e.Code, Message: e.Message, Status: e.Status}
@@ -259,7 +263,11 @@ func answerS3(w http.ResponseWriter, r *http.Request, f *refusal, id string) {
 	w.WriteHeader(f.status())
 	if r.Method != http.MethodHead {
 		path, _, _ := strings.Cut(r.RequestURI, "?")
-		w.Write(s3api.ErrorXML(f.Code, cmp.Or(f.Standard, reason), path, id, f.Details...))
+		details := f.Details
+		if f.Standard != "" && f.Standard != f.Message {
+			details = append(slices.Clone(details), s3api.Detail{Name: "Reason", Value: reason})
+		}
+		w.Write(s3api.ErrorXML(f.Code, cmp.Or(f.Standard, reason), path, id, details...))
 	}
 }
 

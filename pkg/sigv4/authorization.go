@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -70,7 +71,8 @@ func (s *Signature) readClaim(h header, params []Param) error {
 }
 
 func signatureVersion2() error {
-	return refuse(invalidRequest, "The request is signed with AWS Signature Version 2, which is not supported: use Version 4 (%s); in boto3 that is Config(signature_version='s3v4').", algorithm)
+	return inWords("The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.", nil,
+		invalidRequest, "The request is signed with AWS Signature Version 2, which is not supported: use Version 4 (%s); in boto3 that is Config(signature_version='s3v4').", algorithm)
 }
 
 func signatureVersion4A() error {
@@ -78,33 +80,24 @@ func signatureVersion4A() error {
 }
 
 func (s *Signature) readAuthorization(h header) error {
-	scheme, rest, _ := strings.Cut(h.get("authorization"), " ")
-	switch scheme {
-	case algorithm:
-	case algorithmV4A:
+	scheme, rest, spaced := strings.Cut(h.get("authorization"), " ")
+	switch {
+	case scheme == algorithm:
+	case scheme == algorithmV4A:
 		return signatureVersion4A()
-	case "AWS":
+	case scheme == "AWS":
 		return signatureVersion2()
+	case !spaced:
+		return inWords("Authorization header is invalid -- one and only one ' ' (space) required.", argument("Authorization", scheme[:min(len(scheme), 16)]),
+			invalidArgument, "The Authorization header is of a kind that is not supported: it must begin with %s and a space.", algorithm)
 	default:
-		return refuse(invalidArgument, "The Authorization header is of a kind that is not supported: it must begin with %s.", algorithm)
+		return inWords("Unsupported Authorization Type", argument("Authorization", scheme[:min(len(scheme), 16)]),
+			invalidArgument, "The Authorization header is of a kind that is not supported: it must begin with %s.", algorithm)
 	}
-	fields := make(map[string]string, 3)
-	for field := range strings.SplitSeq(rest, ",") {
-		name, value, ok := strings.Cut(strings.Trim(field, " "), "=")
-		switch name {
-		case "Credential", "SignedHeaders", "Signature":
-		default:
-			ok = false
-		}
-		if _, twice := fields[name]; !ok || twice {
-			return refuse(headerMalformed, "The Authorization header must hold Credential, SignedHeaders and Signature once each, separated by commas.")
-		}
-		fields[name] = value
+	fields, err := readComponents(rest)
+	if err != nil {
+		return err
 	}
-	if len(fields) != 3 {
-		return refuse(headerMalformed, "The Authorization header must hold Credential, SignedHeaders and Signature.")
-	}
-	var err error
 	if s.Time, err = headerTime(h); err != nil {
 		return err
 	}
@@ -112,14 +105,41 @@ func (s *Signature) readAuthorization(h header) error {
 	return s.readFields(fields["Credential"], fields["SignedHeaders"], fields["Signature"], headerMalformed)
 }
 
+// readComponents reads what follows the algorithm in an Authorization header.
+func readComponents(s string) (map[string]string, error) {
+	fault := func(standard string) error {
+		return inWords("The authorization header is malformed; "+standard, nil,
+			headerMalformed, "The Authorization header must hold Credential, SignedHeaders and Signature once each, separated by commas.")
+	}
+	components := strings.Split(s, ",")
+	if len(components) != 3 {
+		return nil, fault("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
+	}
+	fields := make(map[string]string, 3)
+	for _, component := range components {
+		name, value, ok := strings.Cut(strings.Trim(component, " "), "=")
+		if !ok {
+			return nil, fault("the authorization component " + quote(name) + " is malformed.")
+		}
+		fields[name] = value
+	}
+	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
+		if _, ok := fields[name]; !ok { // three with these three is each of them once
+			return nil, fault("missing " + name + ".")
+		}
+	}
+	return fields, nil
+}
+
 // headerTime is the time of signing of a request with an Authorization
 // header: x-amz-date, or Date when that is absent.
 func headerTime(h header) (time.Time, error) {
+	const standard = "AWS authentication requires a valid Date or x-amz-date header."
 	if _, ok := h["x-amz-date"]; ok {
 		if t, ok := parseISO(h.get("x-amz-date")); ok {
 			return t, nil
 		}
-		return time.Time{}, refuse(accessDenied, "The x-amz-date header must look like 20130524T000000Z.")
+		return time.Time{}, inWords(standard, nil, accessDenied, "The x-amz-date header must look like 20130524T000000Z.")
 	}
 	date := h.get("date")
 	if t, ok := parseISO(date); ok {
@@ -128,7 +148,7 @@ func headerTime(h header) (time.Time, error) {
 	if t, err := http.ParseTime(date); err == nil {
 		return t.UTC(), nil
 	}
-	return time.Time{}, refuse(accessDenied, "A signed request must have a valid x-amz-date or Date header.")
+	return time.Time{}, inWords(standard, nil, accessDenied, "A signed request must have a valid x-amz-date or Date header.")
 }
 
 func parseISO(s string) (time.Time, bool) {
@@ -154,22 +174,27 @@ func (s *Signature) readPresigned(h header, params []Param) error {
 			return refuse(invalidArgument, "The header %s does not belong to a presigned request, which has it in the query.", name)
 		}
 	}
+	for _, name := range presignParams[:6] {
+		if _, ok := values[name]; !ok {
+			return inWords("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.", nil,
+				queryMalformed, "The presigned URL lacks the parameter %s.", name)
+		}
+	}
 	switch values[paramAlgorithm] {
 	case algorithm:
 	case algorithmV4A:
 		return signatureVersion4A()
 	default:
-		return refuse(queryMalformed, "X-Amz-Algorithm must be %s.", algorithm)
+		return inWords(`X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"`, nil, queryMalformed, "X-Amz-Algorithm must be %s.", algorithm)
 	}
 	var ok bool
 	if s.Time, ok = parseISO(values[paramDate]); !ok {
 		return refuse(queryMalformed, "X-Amz-Date must look like 20130524T000000Z.")
 	}
-	expires, err := strconv.ParseUint(values[paramExpires], 10, 32)
-	if err != nil || expires == 0 || expires > maxExpires {
-		return refuse(queryMalformed, "X-Amz-Expires must be a number of seconds from 1 to %d.", maxExpires)
+	if err := s.readExpires(values[paramExpires]); err != nil {
+		return err
 	}
-	s.Presigned, s.Expires = true, time.Duration(expires)*time.Second
+	s.Presigned = true
 	s.SessionToken = values[paramToken]
 	return s.readFields(values[paramCredential], values[paramSignedHeaders], values[paramSignature], queryMalformed)
 }
@@ -189,6 +214,28 @@ func checkHoisted(p Param, h header) error {
 		return refuse(invalidArgument, "%s stands in the query of the presigned URL and is a header as well.", quote(p.Name))
 	}
 	return nil
+}
+
+// readExpires reads how long a presigned URL holds.
+func (s *Signature) readExpires(value string) error {
+	expires, err := strconv.ParseInt(value, 10, 64)
+	standard := ""
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
+		standard = "X-Amz-Expires should be a number"
+	case expires < 0:
+		standard = "X-Amz-Expires must be non-negative"
+	case expires > maxExpires:
+		standard = "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds"
+	case expires > 0 && isDigits(value):
+		s.Expires = time.Duration(expires) * time.Second
+		return nil
+	}
+	return inWords(standard, nil, queryMalformed, "X-Amz-Expires must be a number of seconds from 1 to %d.", maxExpires)
+}
+
+func isDigits(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool { return c < '0' || c > '9' })
 }
 
 // readFields reads what both forms have; code is that of a malformed one.
@@ -219,24 +266,47 @@ func (s *Signature) readFields(credential, signedHeaders, signature, code string
 
 // readCredential reads AccessKeyId/yyyymmdd/region/service/aws4_request.
 func (s *Signature) readCredential(credential, code string) error {
+	words := "The authorization header is malformed; "
+	if code == queryMalformed {
+		words = "Error parsing the X-Amz-Credential parameter; "
+	}
 	parts := strings.Split(credential, "/")
-	if len(parts) != 5 || parts[4] != terminal {
-		return refuse(code, "The credential must be of the form AccessKeyId/yyyymmdd/region/service/%s.", terminal)
+	if len(parts) != 5 {
+		return inWords(words+`the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`, nil,
+			code, "The credential must be of the form AccessKeyId/yyyymmdd/region/service/%s.", terminal)
+	}
+	if parts[4] != terminal {
+		return inWords(words+"incorrect terminal "+quote(parts[4])+`. This endpoint uses "aws4_request".`, nil,
+			code, "The credential must be of the form AccessKeyId/yyyymmdd/region/service/%s.", terminal)
 	}
 	s.AccessKeyID, s.Region, s.Service = parts[0], parts[2], parts[3]
 	if s.AccessKeyID == "" || len(s.AccessKeyID) > maxAccessKeyID || escape(s.AccessKeyID, false) != s.AccessKeyID {
 		return refuse(code, "The credential does not begin with an access key id: see that the id and the secret are not swapped.")
 	}
-	if day := s.Time.Format(dayFormat); parts[1] != day {
-		return refuse(code, "The date %s in the credential must be the UTC day of the request, which is %s.", quote(parts[1]), day)
-	}
 	if s.Region == "" || len(s.Region) > 64 || escape(s.Region, false) != s.Region {
 		return refuse(code, "The region %s in the credential is not one.", quote(s.Region))
 	}
 	if s.Service != "s3" && s.Service != "sts" {
-		return refuse(code, "The service in the credential must be \"s3\" or \"sts\", not %s.", quote(s.Service))
+		return inWords(words+"incorrect service "+quote(s.Service)+`. This endpoint belongs to "s3".`, nil,
+			code, "The service in the credential must be \"s3\" or \"sts\", not %s.", quote(s.Service))
 	}
-	return nil
+	return s.checkDay(parts[1], words, code)
+}
+
+// checkDay holds the day in the credential against the time of signing.
+func (s *Signature) checkDay(got, words, code string) error {
+	day := s.Time.Format(dayFormat)
+	if got == day {
+		return nil
+	}
+	standard := words + words + "Invalid credential date. Date is not the same as X-Amz-Date." // S3 says it twice
+	if code == queryMalformed {
+		standard = "Invalid credential date " + quote(got) + ". This date is not the same as X-Amz-Date: " + quote(day) + "."
+	}
+	if _, err := time.Parse(dayFormat, got); err != nil {
+		standard = words + "incorrect date format " + quote(got) + `. This date in the credential must be in the format "yyyyMMdd".`
+	}
+	return inWords(standard, nil, code, "The date %s in the credential must be the UTC day of the request, which is %s.", quote(got), day)
 }
 
 // notLowerToken reports whether c cannot stand in a lower-case header name.

@@ -41,8 +41,8 @@ func (v *Verified) Body(body io.Reader, promised ...Param) io.Reader {
 			if err := atEnd(body); err != nil {
 				return err
 			}
-			if hex.EncodeToString(digest.Sum(nil)) != v.payload.Digest {
-				return refuse(payloadMismatch, "The body is not the one whose digest was signed as x-amz-content-sha256.")
+			if got := hex.EncodeToString(digest.Sum(nil)); got != v.payload.Digest {
+				return otherDigest(v.payload.Digest, got, "The body is not the one whose digest was signed as x-amz-content-sha256.")
 			}
 			return nil
 		}
@@ -92,7 +92,7 @@ func (b *provedBody) promise(p Param) error {
 	if strings.EqualFold(p.Name, "content-md5") {
 		sum, err := base64.StdEncoding.Strict().DecodeString(p.Value)
 		if err != nil || len(sum) != md5.Size {
-			return refuse(invalidDigest, "The Content-MD5 you specified is not valid: it must be the base64 of 16 bytes.")
+			return inWords("The Content-MD5 you specified is not valid.", []Param{{"Content-MD5", p.Value}}, invalidDigest, "The Content-MD5 you specified is not valid: it must be the base64 of 16 bytes.")
 		}
 		a, _ := checksum.ForHeader("x-amz-checksum-md5")
 		return b.expect(p.Name, sum, a.New())
@@ -103,7 +103,7 @@ func (b *provedBody) promise(p Param) error {
 	}
 	sum, ok := a.Decode(p.Value)
 	if !ok {
-		return refuse(invalidRequest, "Value for %s header is invalid: it must be the base64 of %d bytes.", a.Header(), a.Size())
+		return inWords("Value for "+a.Header()+" header is invalid.", nil, invalidRequest, "Value for %s header is invalid: it must be the base64 of %d bytes.", a.Header(), a.Size())
 	}
 	return b.expect(a.Header(), sum, a.New())
 }
@@ -167,7 +167,7 @@ func bodyError(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
-	e := &Error{Code: incompleteBody, Message: "The body ended before the number of bytes that was announced."}
+	e := &Error{Code: incompleteBody, Message: "The body ended before the number of bytes that was announced.", Standard: brokenOff}
 	if !errors.Is(err, io.EOF) {
 		e.cause = err
 	}
@@ -181,7 +181,7 @@ func atEnd(body io.Reader) error {
 	case io.EOF:
 		return nil
 	case nil:
-		return refuse(incompleteBody, "The body goes on after the number of bytes that was announced.")
+		return inWords(brokenOff, nil, incompleteBody, "The body goes on after the number of bytes that was announced.")
 	default:
 		return bodyError(err)
 	}

@@ -64,8 +64,11 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if size == 0 || size > c.left {
-			return 0, refuse(incompleteBody, "The chunks of the body do not add up to x-amz-decoded-content-length.")
+		if size > c.left {
+			return 0, c.excess(size)
+		}
+		if size == 0 {
+			return 0, wrongSum()
 		}
 		c.chunk, c.inside = size, true
 	}
@@ -94,27 +97,51 @@ func (c *chunkReader) nextSize() (int64, error) {
 	var size int64
 	for i, d := range digits {
 		if i == maxSizeDigits || !isHex(d) || size > maxLength {
-			return 0, refuse(invalidRequest, "The size of a chunk of the body is malformed.")
+			return 0, broken("The size of a chunk of the body is malformed.")
 		}
 		size = size<<4 | int64(unhex(d))
 	}
 	if len(digits) == 0 {
-		return 0, refuse(invalidRequest, "The size of a chunk of the body is missing.")
+		return 0, broken("The size of a chunk of the body is missing.")
 	}
 	return size, c.beginChunk(extension)
+}
+
+// excess refuses a chunk of more than what was announced. If it is not even
+// whole, then that is what is wrong.
+func (c *chunkReader) excess(size int64) error {
+	if n, err := io.CopyN(io.Discard, c.src, min(size, 64<<10)); n < size {
+		if err != nil {
+			return bodyError(err)
+		}
+		return wrongSum()
+	}
+	if line, err := c.line(); err != nil || len(line) != 0 {
+		return broken("A chunk of the body is longer than its size.")
+	}
+	return wrongSum()
+}
+
+func wrongSum() error {
+	return inWords(otherLength, nil, incompleteBody, "The chunks of the body do not add up to x-amz-decoded-content-length.")
+}
+
+// broken refuses framing that cannot be read.
+func broken(format string, args ...any) error {
+	return inWords(brokenOff, nil, incompleteBody, format, args...)
 }
 
 // beginChunk reads the extension of a chunk.
 func (c *chunkReader) beginChunk(extension []byte) error {
 	if c.chain == nil {
 		if extension != nil {
-			return refuse(invalidRequest, "The size of a chunk of the body is malformed.")
+			return broken("The size of a chunk of the body is malformed.")
 		}
 		return nil
 	}
 	signature, ok := bytes.CutPrefix(extension, []byte(chunkExtension))
 	if !ok || !c.chain.begin(signature) {
-		return refuse(invalidRequest, "A chunk of the body has no signature: its size must be followed by %s and %d lower-case hexadecimal digits.", chunkExtension, len(c.chain.hex))
+		return broken("A chunk of the body has no signature: its size must be followed by %s and %d lower-case hexadecimal digits.", chunkExtension, len(c.chain.hex))
 	}
 	return nil
 }
@@ -131,14 +158,14 @@ func (c *chunkReader) endChunk() error {
 		return err
 	}
 	if len(line) != 0 {
-		return refuse(invalidRequest, "A chunk of the body is longer than its size.")
+		return broken("A chunk of the body is longer than its size.")
 	}
 	return c.proveChunk(chunkOfData)
 }
 
 func (c *chunkReader) proveChunk(kind string) error {
 	if c.chain != nil && !c.chain.end(kind) {
-		return refuse(signatureMismatch, "The signature of a chunk of the body does not match it: see that nothing changes the body on its way.")
+		return inWords(badMatch, nil, signatureMismatch, "The signature of a chunk of the body does not match it: see that nothing changes the body on its way.")
 	}
 	return nil
 }
@@ -148,14 +175,14 @@ func (c *chunkReader) proveChunk(kind string) error {
 func (c *chunkReader) line() ([]byte, error) {
 	line, err := c.src.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
-		return nil, refuse(invalidRequest, "A line between the chunks of the body is too long.")
+		return nil, broken("A line between the chunks of the body is too long.")
 	}
 	if err != nil {
 		return nil, bodyError(err)
 	}
 	line, ok := bytes.CutSuffix(line, []byte("\r\n"))
 	if !ok {
-		return nil, refuse(invalidRequest, "A line between the chunks of the body does not end in CR LF.")
+		return nil, broken("A line between the chunks of the body does not end in CR LF.")
 	}
 	return line, nil
 }
@@ -168,7 +195,7 @@ func (c *chunkReader) finish() error {
 		return err
 	}
 	if size != 0 {
-		return refuse(incompleteBody, "The chunks of the body do not add up to x-amz-decoded-content-length.")
+		return c.excess(size)
 	}
 	if err := c.proveChunk(chunkOfData); err != nil {
 		return err
@@ -183,7 +210,7 @@ func (c *chunkReader) finish() error {
 		return err
 	}
 	if len(line) != 0 {
-		return refuse(malformedTrailer, "The body has a trailer that x-amz-trailer did not announce.")
+		return inWords(badTrailer, nil, malformedTrailer, "The body has a trailer that x-amz-trailer did not announce.")
 	}
 	return atEnd(c.src)
 }
@@ -197,7 +224,7 @@ func (c *chunkReader) readTrailer() error {
 	}
 	name, value, ok := strings.Cut(line, ":")
 	if !ok || !strings.EqualFold(name, c.trailer.Header()) {
-		return refuse(malformedTrailer, "The body must end with the trailer %s.", c.trailer.Header())
+		return inWords(badTrailer, nil, malformedTrailer, "The body must end with the trailer %s.", c.trailer.Header())
 	}
 	if c.chain != nil {
 		if err := c.proveTrailer(value); err != nil {
@@ -208,9 +235,9 @@ func (c *chunkReader) readTrailer() error {
 		return nil
 	}
 	if _, ok := c.trailer.Decode(value); !ok {
-		return refuse(invalidRequest, "Value for %s trailing header is invalid: it must be the base64 of %d bytes.", c.trailer.Header(), c.trailer.Size())
+		return inWords("Value for "+c.trailer.Header()+" trailing header is invalid.", nil, invalidRequest, "Value for %s trailing header is invalid: it must be the base64 of %d bytes.", c.trailer.Header(), c.trailer.Size())
 	}
-	return refuse(badDigest, "The checksum of the body is not the one in the trailer %s.", c.trailer.Header())
+	return inWords("The "+c.trailer.Name()+" you specified did not match the calculated checksum.", nil, badDigest, "The checksum of the body is not the one in the trailer %s.", c.trailer.Header())
 }
 
 // trailerLine reads the line of the trailing checksum. Where it is signed, it
@@ -219,7 +246,7 @@ func (c *chunkReader) readTrailer() error {
 func (c *chunkReader) trailerLine() (string, error) {
 	raw, err := c.src.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
-		return "", refuse(malformedTrailer, "The trailer of the body is too long.")
+		return "", inWords(badTrailer, nil, malformedTrailer, "The trailer of the body is too long.")
 	}
 	if err != nil {
 		return "", bodyError(err)
@@ -233,7 +260,7 @@ func (c *chunkReader) trailerLine() (string, error) {
 		return "", err
 	}
 	if c.chain == nil || len(rest) != 0 {
-		return "", refuse(malformedTrailer, "The trailer of the body does not end in CR LF.")
+		return "", inWords(badTrailer, nil, malformedTrailer, "The trailer of the body does not end in CR LF.")
 	}
 	return line, nil
 }
@@ -246,7 +273,7 @@ func (c *chunkReader) proveTrailer(value string) error {
 	}
 	name, signature, _ := bytes.Cut(line, []byte(":"))
 	if !strings.EqualFold(string(name), trailerSignature) || !c.chain.begin(signature) {
-		return refuse(malformedTrailer, "The trailer of the body must be followed by %s and %d lower-case hexadecimal digits.", trailerSignature, len(c.chain.hex))
+		return inWords(badTrailer, nil, malformedTrailer, "The trailer of the body must be followed by %s and %d lower-case hexadecimal digits.", trailerSignature, len(c.chain.hex))
 	}
 	io.WriteString(c.chain.data, c.trailer.Header()+":"+value+"\n")
 	return c.proveChunk(chunkOfTrailer)

@@ -113,14 +113,14 @@ func (h header) checkSigned(method string, signed []string, presigned bool) erro
 			return refuse(signatureMismatch, "SignedHeaders names %s, which is not a header of the request.", quote(name))
 		}
 	}
+	if err := h.checkAmz(signed, presigned); err != nil {
+		return err
+	}
 	reads := readsOnly(method)
 	for name, lines := range h {
 		listed := slices.Contains(signed, name)
 		switch {
 		case listed:
-		case name == "x-amz-content-sha256" && !presigned: // its value is signed as the payload's line
-		case isAmz(name):
-			return refuse(accessDenied, "The header %s is not signed, and every x-amz- header must be.", quote(name))
 		case !reads && (name == "content-md5" || strings.HasPrefix(name, "if-")):
 			return refuse(accessDenied, "The header %s is not signed, and on a %s request it must be.", quote(name), quote(method))
 		}
@@ -133,6 +133,23 @@ func (h header) checkSigned(method string, signed []string, presigned bool) erro
 		}
 	}
 	return nil
+}
+
+// checkAmz refuses x-amz- headers that are not in the list of signed names.
+func (h header) checkAmz(signed []string, presigned bool) error {
+	var not []string
+	for name := range h {
+		// The value of x-amz-content-sha256 is signed as the payload's line.
+		if isAmz(name) && !slices.Contains(signed, name) && (name != "x-amz-content-sha256" || presigned) {
+			not = append(not, name)
+		}
+	}
+	if len(not) == 0 {
+		return nil
+	}
+	slices.Sort(not)
+	return inWords("There were headers present in the request which were not signed", []Param{{"HeadersNotSigned", strings.Join(not, ", ")}},
+		accessDenied, "The header %s is not signed, and every x-amz- header must be.", quote(not[0]))
 }
 
 // usable is what Verified.Header promises.

@@ -111,7 +111,7 @@ func (s *Signature) readPayload(method string, h header, line string, length int
 	case isDigest(line):
 		p, err := plainPayload(h, Payload{Mode: Hashed, Digest: line, Length: length})
 		if err == nil && length == 0 && line != emptyDigest {
-			err = refuse(payloadMismatch, "The header x-amz-content-sha256 is not the digest of the body, which is empty.")
+			err = otherDigest(line, emptyDigest, "The header x-amz-content-sha256 is not the digest of the body, which is empty.")
 		}
 		return p, err
 	case s.NeedsBody():
@@ -120,20 +120,22 @@ func (s *Signature) readPayload(method string, h header, line string, length int
 		return plainPayload(h, Payload{Mode: Unsigned, Length: length})
 	case isFramed:
 		if method != http.MethodPut || s.Presigned {
-			return Payload{}, refuse(invalidRequest, "%s is for uploads with PUT and an Authorization header only.", line)
+			return Payload{}, inWords("The value of x-amz-content-sha256 header is invalid.", nil, invalidRequest, "%s is for uploads with PUT and an Authorization header only.", line)
 		}
 		return framedPayload(h, mode)
 	case strings.HasPrefix(line, signedBy4A):
 		return Payload{}, refuse(notImplemented, "The payload form %s is not supported: send %s, %s or the SHA-256 of the body.", quote(line), signedPayload, UnsignedPayload)
 	default:
-		return Payload{}, refuse(invalidRequest, "The value %s of x-amz-content-sha256 is not supported: send %s, %s or the SHA-256 of the body in lower-case hexadecimal.", quote(line), UnsignedPayloadTrailer, UnsignedPayload)
+		return Payload{}, inWords("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
+			argument("x-amz-content-sha256", line[:min(len(line), 64)]),
+			invalidArgument, "The value %s of x-amz-content-sha256 is not supported: send %s, %s or the SHA-256 of the body in lower-case hexadecimal.", quote(line), UnsignedPayloadTrailer, UnsignedPayload)
 	}
 }
 
 // plainPayload checks p as the payload of a body without framing.
 func plainPayload(h header, p Payload) (Payload, error) {
 	if _, ok := h["transfer-encoding"]; ok || p.Length < 0 {
-		return Payload{}, refuse(missingContentLength, "The request must have a Content-Length header.")
+		return Payload{}, inWords(noLength, nil, missingContentLength, "The request must have a Content-Length header.")
 	}
 	if p.Length > maxLength {
 		return Payload{}, tooLarge(p.Length)
@@ -157,12 +159,12 @@ func framedPayload(h header, mode Mode) (Payload, error) {
 		return Payload{}, refuse(notImplemented, "The transfer encoding %s is not supported.", quote(coding[0]))
 	}
 	if _, ok := h["x-amz-decoded-content-length"]; !ok {
-		return Payload{}, refuse(missingContentLength, "The request must have an x-amz-decoded-content-length header.")
+		return Payload{}, inWords(noLength, nil, missingContentLength, "The request must have an x-amz-decoded-content-length header.")
 	}
 	decoded := h.get("x-amz-decoded-content-length")
 	length, err := strconv.ParseUint(decoded, 10, 63)
 	if err != nil || len(decoded) > 19 {
-		return Payload{}, refuse(invalidArgument, "The header x-amz-decoded-content-length must be a number of bytes, not %s.", quote(decoded))
+		return Payload{}, inWords(noLength, nil, missingContentLength, "The header x-amz-decoded-content-length must be a number of bytes, not %s.", quote(decoded))
 	}
 	if length > maxLength {
 		return Payload{}, tooLarge(int64(length))
@@ -173,7 +175,7 @@ func framedPayload(h header, mode Mode) (Payload, error) {
 	case mode == SignedChunks && announced:
 		return Payload{}, refuse(invalidRequest, "The header x-amz-trailer needs x-amz-content-sha256 to be %s or %s.", signedPayloadTrailer, UnsignedPayloadTrailer)
 	case mode == SignedChunksTrailer && !announced:
-		return Payload{}, refuse(invalidRequest, "The header x-amz-trailer is missing: %s needs a trailing checksum.", signedPayloadTrailer)
+		return Payload{}, inWords(badTrailer, nil, malformedTrailer, "The header x-amz-trailer is missing: %s needs a trailing checksum.", signedPayloadTrailer)
 	case announced:
 		p.Trailer = strings.ToLower(h.get("x-amz-trailer"))
 		return p, checkTrailer(p.Trailer)
@@ -190,10 +192,16 @@ func checkTrailer(name string) error {
 	case known || strings.HasPrefix(name, "x-amz-checksum-") && !strings.Contains(name, ","):
 		return refuse(notImplemented, "The trailing checksum %s is not supported: use one of %s.", quote(name), checksumNames())
 	}
-	return refuse(invalidRequest, "The header x-amz-trailer must name one checksum header, not %s.", quote(name))
+	return inWords("The value specified in the x-amz-trailer header is not supported", nil, invalidRequest, "The header x-amz-trailer must name one checksum header, not %s.", quote(name))
 }
 
 func checksumNames() string { return strings.Join(checksum.Headers(), ", ") }
+
+// otherDigest refuses a body that is not the one that was signed.
+func otherDigest(signed, computed, message string) error {
+	return inWords("The provided 'x-amz-content-sha256' header does not match what was computed.",
+		[]Param{{"ClientComputedContentSHA256", signed}, {"S3ComputedContentSHA256", computed}}, payloadMismatch, "%s", message)
+}
 
 func tooLarge(length int64) error {
 	return refuse(entityTooLarge, "The body has %d bytes; one request may carry at most %d.", length, int64(maxLength))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -70,7 +71,8 @@ func (s *Signature) prove(secret, line string, payload Payload, now time.Time) (
 		return nil, err
 	}
 	if !match {
-		return nil, refuse(signatureMismatch, "The signature does not match the request: check the secret access key, and that nothing changes the request on its way; it arrived for host %s.", quote(s.verified.host))
+		return nil, inWords(badMatch,
+			[]Param{{"AWSAccessKeyId", s.AccessKeyID}}, signatureMismatch, "The signature does not match the request: check the secret access key, and that nothing changes the request on its way; it arrived for host %s.", quote(s.verified.host))
 	}
 	v := s.verified
 	v.payload = payload
@@ -81,15 +83,18 @@ func (s *Signature) prove(secret, line string, payload Payload, now time.Time) (
 }
 
 func (s *Signature) timely(now time.Time) error {
-	age := now.Sub(s.Time)
+	age, here := now.Sub(s.Time), now.UTC().Format(time.RFC3339)
 	switch {
 	case !s.Presigned && (age > maxSkew || age < -maxSkew):
-		return refuse(timeTooSkewed, "The request was signed at %s, and here it is %s: set the clock, it may be off by %d minutes at most.",
-			s.Time.Format(time.RFC3339), now.UTC().Format(time.RFC3339), int(maxSkew/time.Minute))
+		return inWords("", []Param{
+			{"RequestTime", s.Time.Format(isoFormat)}, {"ServerTime", here}, {"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxSkew.Milliseconds(), 10)},
+		}, timeTooSkewed, "The request was signed at %s, and here it is %s: set the clock, it may be off by %d minutes at most.", s.Time.Format(time.RFC3339), here, int(maxSkew/time.Minute))
 	case s.Presigned && age < -maxSkew:
 		return refuse(accessDenied, "Request is not valid before %s.", s.Time.Format(time.RFC3339))
 	case s.Presigned && age > s.Expires:
-		return refuse(accessDenied, "Request has expired: the presigned URL was valid until %s.", s.Time.Add(s.Expires).Format(time.RFC3339))
+		until := s.Time.Add(s.Expires).Format(time.RFC3339)
+		return inWords("Request has expired.", []Param{{"X-Amz-Expires", strconv.Itoa(int(s.Expires / time.Second))}, {"Expires", until}, {"ServerTime", here}},
+			accessDenied, "Request has expired: the presigned URL was valid until %s.", until)
 	}
 	return nil
 }

@@ -24,12 +24,12 @@ type verdict struct {
 // request.
 func (v verdict) check(t *testing.T, at mark, a answer) event {
 	t.Helper()
-	if a.status != v.status || a.Code != v.code || !regexp.MustCompile(v.sentence).MatchString(a.Message) {
-		t.Errorf("answer %d %s %q\nwant   %d %s %q", a.status, a.Code, a.Message, v.status, v.code, v.sentence)
+	if a.status != v.status || a.Code != v.code || !regexp.MustCompile(v.sentence).MatchString(a.reason()) {
+		t.Errorf("answer %d %s %q\nwant   %d %s %q", a.status, a.Code, a.reason(), v.status, v.code, v.sentence)
 	}
 	e := at.refused(t)
-	if a.RequestID != e.ID || !strings.Contains(a.Message, "Event "+e.ID) {
-		t.Errorf("the answer names request %q, the event is %q: %s", a.RequestID, e.ID, a.Message)
+	if a.RequestID != e.ID || !strings.Contains(a.reason(), "Event "+e.ID) {
+		t.Errorf("the answer names request %q, the event is %q: %s", a.RequestID, e.ID, a.reason())
 	}
 	if e.Response.Code != v.code || !strings.HasPrefix(e.Error, v.code+": ") {
 		t.Errorf("the event does not say why: %+v", e)

@@ -20,12 +20,21 @@ import (
 type answer struct {
 	status          int
 	Code, Message   string
+	Reason          string                         // why, where the message is S3's own sentence
 	RequestID       string                         `xml:"RequestId"`
 	STS             struct{ Code, Message string } `xml:"Error"`
 	AccessKeyID     string                         `xml:"AssumeRoleWithWebIdentityResult>Credentials>AccessKeyId"`
 	SecretAccessKey string                         `xml:"AssumeRoleWithWebIdentityResult>Credentials>SecretAccessKey"`
 	SessionToken    string                         `xml:"AssumeRoleWithWebIdentityResult>Credentials>SessionToken"`
 	body            string
+}
+
+// reason is the sidecar's own sentence.
+func (a answer) reason() string {
+	if a.Reason != "" {
+		return a.Reason
+	}
+	return a.Message
 }
 
 // send sends a request as it is.
