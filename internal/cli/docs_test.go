@@ -37,7 +37,7 @@ func examples(t *testing.T, docs string) (n int) {
 		if strings.HasPrefix(line, "```") {
 			code = !code
 		}
-		words := strings.Fields(line)
+		words := words(line)
 		if !code || len(words) < 2 || words[0] != "gimme" {
 			continue
 		}
@@ -47,9 +47,7 @@ func examples(t *testing.T, docs string) (n int) {
 				continue
 			}
 			known, n = true, n+1
-			if err := c.ParseFlags(words[2:]); err != nil || c.Args(c, c.Flags().Args()) != nil {
-				t.Errorf("%q: %v", line, err)
-			}
+			understood(t, line, words)
 		}
 		if !known {
 			t.Errorf("%q: there is no such command", line)

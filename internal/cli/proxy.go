@@ -46,7 +46,7 @@ unless audit.file is "-".`,
 		}
 		return a.serve(c.Context(), config)
 	}
-	c.AddCommand(a.proxyServiceKey())
+	c.AddCommand(a.proxyServiceKey(), a.proxyRevoke())
 	return c
 }
 

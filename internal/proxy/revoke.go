@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,4 +152,41 @@ func (c *Config) checkRevocations(l *faultList) {
 	if v.Line != 0 { // otherwise it is that of the key file
 		checkFolder(l, v, filepath.Dir(path))
 	}
+}
+
+// Revocations opens the file of orders, which is made if it does not exist. It
+// refuses to do so as another user than the one that the sidecar's key file
+// belongs to, because the sidecar could not read it then.
+func (c *Config) Revocations() (*revocation.List, error) {
+	if err := revocation.CheckOwner(c.path(c.Sessions.KeyFile.V)); err != nil {
+		return nil, err
+	}
+	return revocation.Open(c.path(c.Sessions.Revocations.V))
+}
+
+// RevocationNote says what whoever gave an order should know: that it names
+// nothing of this configuration, or what it does not do. Empty: nothing.
+func (c *Config) RevocationNote(o revocation.Order) string {
+	switch o.Scope {
+	case revocation.Session:
+		if len(o.Session) < 30 {
+			return "Whoever held it can have another without a login. To make the person log in: --user."
+		}
+	case revocation.Role:
+		if c.role(o.Role) == nil {
+			return fmt.Sprintf("The configuration has no role %s.", o.Role)
+		}
+	case revocation.Service:
+		if !slices.ContainsFunc(c.ServiceKeys, func(k ServiceKey) bool { return k.Service.V == o.Service }) {
+			return fmt.Sprintf("The configuration has no key of service %s.", o.Service)
+		}
+		return "A new key of this service is refused, too, until the order is cleared."
+	case revocation.User:
+		if !o.Suspend {
+			return "A login after " + o.NotBefore.Format(time.RFC3339) + " counts again. If the provider's ID tokens have no auth_time, a renewed one counts as a login: use --suspend to be sure."
+		}
+	case revocation.Key:
+		return "No session is issued until another key is active in the key file and the sidecar has been started anew."
+	}
+	return ""
 }

@@ -49,6 +49,15 @@ func (r *running) remove(u *underWay) {
 	delete(r.those, u)
 }
 
+// cut ends one of them, unless it has come to its end.
+func (r *running) cut(u *underWay, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, there := r.those[u]; there {
+		u.cancel(why)
+	}
+}
+
 func (r *running) list() []*underWay {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,7 +130,7 @@ func (w *revocationWatch) look(ctx context.Context) {
 	if err != nil {
 		if time.Since(w.good) > maxStale {
 			for _, u := range w.s.running.list() {
-				u.cancel(unknownWhetherRevoked(err))
+				w.s.running.cut(u, unknownWhetherRevoked(err))
 			}
 		}
 		return
@@ -150,7 +159,7 @@ func (w *revocationWatch) tell(err error) {
 func (w *revocationWatch) cut() {
 	for _, u := range w.s.running.list() {
 		if o, hit, err := w.s.revoked.Hitting(u.holder); hit && err == nil {
-			u.cancel(u.refuse(o))
+			w.s.running.cut(u, u.refuse(o))
 		}
 	}
 }

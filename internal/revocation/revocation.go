@@ -181,7 +181,7 @@ func (o *Order) Check() error {
 	case name == "":
 		return fmt.Errorf("the order names no %s", o.Scope)
 	case o.Scope == Session && !sessionID().MatchString(name):
-		return fmt.Errorf("%q is not the id of a session, as events and gimme proxy revoke --list show it", name)
+		return fmt.Errorf("%q is not the id of a session, as events show it, nor the access key id of one or of a service key", name)
 	case o.Scope == Key && !rootID().MatchString(name):
 		return fmt.Errorf("%q is not the id of a key, 8 lower-case hexadecimal digits as in the key file", name)
 	case o.Scope == Login && o.Issuer == "":

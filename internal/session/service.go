@@ -65,6 +65,19 @@ func RootOfServiceKey(accessKeyID string) (string, error) {
 	return fmt.Sprintf("%x", id[:kidSize]), nil
 }
 
+// IDOf gives the id of the session that an access key id names. What names no
+// session is given back as it is.
+func IDOf(accessKeyID string) string {
+	if len(accessKeyID) != 30 || !strings.HasPrefix(accessKeyID, accessPrefix) {
+		return accessKeyID
+	}
+	id, err := base32id.DecodeString(accessKeyID[4:])
+	if err != nil || base32id.EncodeToString(id) != accessKeyID[4:] {
+		return accessKeyID
+	}
+	return base64url.EncodeToString(id)
+}
+
 // ServiceSecret derives the secret access key of a service key. The errors are
 // ErrServiceKeyID and ErrRootGone; either takes as long as a secret does. That
 // it gives a secret does not say that the key is good for anything: whether it
