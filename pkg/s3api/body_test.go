@@ -122,7 +122,7 @@ func TestDeleteObjectsRefused(t *testing.T) {
 		"100,000 keys":           {object(strings.Repeat("<Key>a</Key>", 100_000)), "MalformedXML"},
 		"deep":                   {strings.Repeat("<Delete>", 100_000), "MalformedXML"},
 		"deep in key":            {object("<Key>" + strings.Repeat("<a>", 100_000)), "MalformedXML"},
-		"too long":               {object("<Key>a</Key>") + strings.Repeat(" ", s3api.MaxXMLBody), "MalformedXML"},
+		"too long":               {object("<Key>a</Key>") + strings.Repeat(" ", s3api.MaxXMLBody), "MaxMessageLengthExceeded"},
 	} {
 		call := deleteCall(t)
 		err := call.SetBody([]byte(c.body))
@@ -178,7 +178,7 @@ func TestChecksumsOfDocuments(t *testing.T) {
 		{"X-Amz-Checksum-Crc64nvme: AAAAAAAAAAA=", "BadDigest"},
 		{"X-Amz-Checksum-Sha256: AAAA", "InvalidDigest"},
 		{"X-Amz-Checksum-Sha1: !", "InvalidDigest"},
-		{"X-Amz-Checksum-Xxhash3: AAAAAAAAAAA=", "NotImplemented"},
+		{"X-Amz-Checksum-Xxhash3: AAAAAAAAAAA=", "BadDigest"},
 	} {
 		call := deleteCall(t, c.header)
 		err := call.SetBody(body)

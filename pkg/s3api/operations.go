@@ -10,14 +10,17 @@ type Operation struct {
 	Resource string   // what its path names: "service", "bucket" or "object"
 	Actions  []string // IAM actions of what it touches by itself, with their versioned forms
 	Access   []Access // of the same
-	Refused  string   // why it is not served, a sentence; "" when it is served
+	Refused  string   // why it is not served, the end of a sentence; "" when it is served
 }
 
 // Operations yields the table of operations, in its order.
 func Operations() iter.Seq[Operation] {
 	return func(yield func(Operation) bool) {
-		for _, op := range operations {
-			o := Operation{Name: op.name, Method: op.method, Resource: string(op.level)}
+		for op := range rows() {
+			o := Operation{Name: op.name, Method: op.method, Resource: string(op.level), Refused: op.refused}
+			if op.twin != "" {
+				op = row(op.twin)
+			}
 			for _, t := range op.touches {
 				o.Actions = appendNew(o.Actions, t.action)
 				o.Actions = appendNew(o.Actions, t.versioned)

@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -19,33 +20,68 @@ import (
 // x-id, with which SDKs name the operation, is left out and never believed.
 func Parse(r Request) (*Call, error) {
 	c := &Call{Header: http.Header{}, keepDots: r.KeepDotSegments}
+	if err := c.parse(r); err != nil {
+		return nil, c.named(err)
+	}
+	return c, nil
+}
+
+func (c *Call) parse(r Request) error {
+	if op := withPath(r); op != nil {
+		c.op = op
+		return op.refuse()
+	}
 	var err error
 	if c.Bucket, c.Key, err = resource(r); err != nil {
-		return nil, err
+		return err
 	}
 	in, err := read(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if c.op, err = find(r.Method, c.level(), in); err != nil {
-		return nil, err
+		return err
 	}
-	c.Operation, c.Body = c.op.name, c.op.body
-	c.NeedsChecksum = c.op.perObject
+	if c.op.refused != "" {
+		return c.op.refuse()
+	}
+	c.Operation, c.Body, c.NeedsChecksum = c.op.name, c.op.body, c.op.needsSum
 	if err := c.takeParams(in); err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.takeHeaders(in); err != nil {
-		return nil, err
+		return err
 	}
 	src, err := c.takeSource(in)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !c.op.perObject {
-		c.Targets = slices.Concat(c.own(c.Key, c.VersionID, src, in), c.implied(c.Key, c.VersionID))
+		c.Targets = slices.Concat(c.own(c.Key, c.VersionID, src, in), c.implied(c.Key, c.VersionID, src))
 	}
-	return c, nil
+	return nil
+}
+
+// named puts the operation, where it is known, into a refusal.
+func (c *Call) named(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && c.op != nil {
+		e.Operation = c.op.name
+	}
+	return err
+}
+
+// withPath returns the operation whose path looks like the name of a bucket.
+func withPath(r Request) *operation {
+	for op := range rows() {
+		if op.path != "" && r.Bucket == "" && r.Method == op.method && r.Path == op.path {
+			return op
+		}
+	}
+	return nil
+}
+
+func (op *operation) refuse() error {
+	return refuse("NotImplemented", "%s is not served: %s.", op.name, op.refused)
 }
 
 func (c *Call) level() level {
@@ -112,19 +148,21 @@ func (in input) hoist(p Param) error {
 // find returns the row of the table that fits best.
 func find(method string, l level, in input) (*operation, error) {
 	var best *operation
-	for i := range operations {
-		op := &operations[i]
-		if op.method == method && op.level == l && op.fits(in) && (best == nil || op.weight() > best.weight()) {
+	for op := range rows() {
+		if op.method == method && op.level == l && op.twin == "" && op.fits(in) && (best == nil || op.weight() > best.weight()) {
 			best = op
 		}
 	}
-	if best != nil {
+	if best != nil && (best.refused == "" || len(best.marks) > 0) {
 		return best, nil
 	}
 	for _, p := range in.query {
 		if slices.Contains(subresources, p.Name) {
 			return nil, notServed(method, l, p.Name)
 		}
+	}
+	if best != nil {
+		return best, nil
 	}
 	return nil, notServed(method, l, "")
 }
@@ -205,9 +243,9 @@ func (c *Call) takeHeaders(in input) error {
 	for _, name := range slices.Sorted(maps.Keys(in.header)) {
 		value := in.header[name]
 		switch {
-		case c.Body == XMLBody && (name == "Content-Md5" || c.op.sumsBody && permits(dataSums, name)):
+		case c.Body == XMLBody && (name == "Content-Md5" || !c.op.sumsObject && dataSums.permits(name)):
 			c.sums = append(c.sums, Param{name, value})
-		case permits(c.op.headers, name), permits(everyOperation, name):
+		case c.op.takes(name):
 			if value == "" && (isAmz(name) || isSelective(name)) { // dropped, a condition would not hold anything back
 				return refuse("InvalidArgument", "The header %s is empty.", quoted(name))
 			}

@@ -71,10 +71,11 @@ type BodyKind int
 const (
 	NoBody     BodyKind = iota // none; one that arrives is to be refused
 	StreamBody                 // object data, to be streamed
-	XMLBody                    // a document, to be read whole and given to SetBody
+	XMLBody                    // a document, to be read whole and given to SetBody; a bucket policy is JSON
 )
 
-// MaxXMLBody is the length in bytes of the longest document that SetBody takes.
+// MaxXMLBody is the length in bytes of the longest document that SetBody takes
+// of any operation. Of most it takes less.
 const MaxXMLBody = 2 << 20
 
 // A Call is a request that was understood. Query, Header and Path are what is
@@ -103,6 +104,7 @@ type Call struct {
 	op       *operation
 	sums     []Param // checksum headers that SetBody checks
 	document node    // what SetBody read
+	policy   []byte  // the same of a document in JSON
 }
 
 // Path returns the decoded path for upstream: "/", "/bucket" or "/bucket/key".

@@ -1,8 +1,7 @@
 package s3api
 
 import (
-	"net/http"
-	"slices"
+	"iter"
 )
 
 // An operation is a row of the table of operations: how a request for it is
@@ -12,19 +11,33 @@ type operation struct {
 	name   string
 	method string
 	level  level
-	marks  []mark   // parameters that make a request this operation, all of them
-	header string   // header that makes a request this operation, if any
-	params []string // further parameters, sent on
-	drops  []string // further parameters that are accepted and not sent on
-	// headers that are sent on; one that ends in "*" permits every name that
-	// begins so. Those of everyOperation are permitted in each.
-	headers []string
-	body    BodyKind
-	// sumsBody says that checksum headers speak of the body. Where the body is
-	// a document, which is sent anew, they are checked by SetBody.
-	sumsBody bool
-	touches  []touch
-	// perObject says that the touches hold for each object that the body names.
+	marks  []mark // parameters that make a request this operation, all of them
+	header string // header that makes a request this operation, if any
+	path   string // path in path style that makes a request this operation, although it names no bucket
+
+	refused string // why the operation is not served, the end of a sentence; "" when it is
+	twin    string // the operation of which this is an older name, with requests that look the same
+
+	params  []string // further parameters, sent on
+	drops   []string // further parameters that are accepted and not sent on
+	headers []group  // headers that are sent on
+	// ownerless says that the operation does not take the header with which
+	// clients say whose bucket they expect. All others do.
+	ownerless bool
+
+	body     BodyKind
+	document string // the root of its document, see documents.txt
+	longest  int    // length of the longest document in bytes; 0: maxDocument
+	optional bool   // the document may be missing
+	needsSum bool   // S3 demands a checksum of the document
+	// sumsObject says that checksum headers speak of the object, not of the
+	// document. All others speak of the body.
+	sumsObject bool
+
+	touches []touch
+	extras  []implication // further targets that headers imply
+	// perObject says that touches and extras hold for each object that the
+	// document names.
 	perObject bool
 }
 
@@ -53,6 +66,9 @@ type touch struct {
 	// unless is a header and its value with which the operation does not touch
 	// this.
 	unless [2]string
+	// calm is an element of the document and its value with which the operation
+	// merely updates.
+	calm [2]string
 }
 
 // A subject is what a touch is of.
@@ -64,184 +80,133 @@ const (
 	listed                // the keys under the prefix parameter
 )
 
-// The headers that belong together.
+// An implication is a target that a header adds to an operation's own. A
+// target of a bucket is everything in it.
+type implication struct {
+	header string   // or a beginning and "*"
+	calm   []string // values with which it merely updates
+	access Access   // with any other value
+	action string
+	on     subject // itself or origin
+}
+
+var objectExtras = []implication{
+	// Every other canned ACL and every grant lets someone in who was not.
+	{"X-Amz-Acl", []string{"private", "bucket-owner-full-control"}, Manages, "s3:PutObjectAcl", itself},
+	{"X-Amz-Grant-*", nil, Manages, "s3:PutObjectAcl", itself},
+	{"X-Amz-Tagging", nil, Updates, "s3:PutObjectTagging", itself},
+	{"X-Amz-Object-Lock-Mode", nil, Updates, "s3:PutObjectRetention", itself},
+	{"X-Amz-Object-Lock-Retain-Until-Date", nil, Updates, "s3:PutObjectRetention", itself},
+	{"X-Amz-Object-Lock-Legal-Hold", nil, Updates, "s3:PutObjectLegalHold", itself},
+	{"X-Amz-Object-Lock-Event-Hold", nil, Updates, "s3:PutObjectRetention", itself},
+	{"X-Amz-Object-Lock-Event-Hold-*", nil, Updates, "s3:PutObjectRetention", itself},
+	{"X-Amz-Object-Annotation-Directive", nil, Updates, "s3:PutObjectAnnotation", itself},
+	{"X-Amz-Object-Annotation-Directive", nil, Reads, "s3:GetObjectAnnotation", origin},
+	// It sends whoever opens the object on a website somewhere else.
+	{"X-Amz-Website-Redirect-Location", nil, Manages, "s3:PutObject", itself},
+	{"X-Amz-Bypass-Governance-Retention", nil, Manages, "s3:BypassGovernanceRetention", itself},
+}
+
+var bucketExtras = []implication{
+	{"X-Amz-Acl", nil, Manages, "s3:PutBucketAcl", itself},
+	{"X-Amz-Grant-*", nil, Manages, "s3:PutBucketAcl", itself},
+	{"X-Amz-Object-Ownership", nil, Manages, "s3:PutBucketOwnershipControls", itself},
+	{"X-Amz-Bucket-Object-Lock-Enabled", nil, Manages, "s3:PutBucketObjectLockConfiguration", itself},
+	{"X-Amz-Bucket-Object-Lock-Enabled", nil, Manages, "s3:PutBucketVersioning", itself},
+}
+
+// A group has names of headers that belong together. One that ends in "*"
+// permits every name that begins so.
+type group []string
+
 var (
-	everyOperation = []string{"X-Amz-Expected-Bucket-Owner"}
-	conditions     = []string{"If-Match", "If-None-Match"}
-	dates          = []string{"If-Modified-Since", "If-Unmodified-Since"}
+	conditions = group{"If-Match", "If-None-Match"}
+	dates      = group{"If-Modified-Since", "If-Unmodified-Since"}
 	// SSE-C keys go through: whoever brings them must bring them again to read.
-	customerKey = []string{"X-Amz-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Server-Side-Encryption-Customer-Key",
+	customerKey = group{"X-Amz-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Server-Side-Encryption-Customer-Key",
 		"X-Amz-Server-Side-Encryption-Customer-Key-Md5"}
-	encryption = []string{"X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id",
+	encryption = group{"X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id",
 		"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", "X-Amz-Server-Side-Encryption-Context"}
-	checksums   = []string{"X-Amz-Checksum-*"}
-	dataSums    = []string{"Content-Md5", "X-Amz-Sdk-Checksum-Algorithm", "X-Amz-Checksum-*"}
-	description = []string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires",
+	sums = group{"X-Amz-Checksum-Algorithm", "X-Amz-Checksum-Crc32", "X-Amz-Checksum-Crc32c", "X-Amz-Checksum-Crc64nvme", "X-Amz-Checksum-Md5",
+		"X-Amz-Checksum-Sha1", "X-Amz-Checksum-Sha256", "X-Amz-Checksum-Sha512", "X-Amz-Checksum-Type", "X-Amz-Checksum-Xxhash128",
+		"X-Amz-Checksum-Xxhash3", "X-Amz-Checksum-Xxhash64"}
+	dataSums = group{"Content-Md5", "X-Amz-Checksum-Algorithm", "X-Amz-Checksum-Crc32", "X-Amz-Checksum-Crc32c", "X-Amz-Checksum-Crc64nvme",
+		"X-Amz-Checksum-Md5", "X-Amz-Checksum-Sha1", "X-Amz-Checksum-Sha256", "X-Amz-Checksum-Sha512", "X-Amz-Checksum-Type",
+		"X-Amz-Checksum-Xxhash128", "X-Amz-Checksum-Xxhash3", "X-Amz-Checksum-Xxhash64", "X-Amz-Sdk-Checksum-Algorithm"}
+	description = group{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires",
 		"X-Amz-Meta-*", "X-Amz-Storage-Class"}
-	privileged = []string{"X-Amz-Acl", "X-Amz-Grant-Full-Control", "X-Amz-Grant-Read", "X-Amz-Grant-Read-Acp", "X-Amz-Grant-Write-Acp",
-		"X-Amz-Tagging", "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold"}
-	copySource = []string{copySourceHeader, "X-Amz-Copy-Source-If-Match", "X-Amz-Copy-Source-If-None-Match",
-		"X-Amz-Copy-Source-If-Modified-Since", "X-Amz-Copy-Source-If-Unmodified-Since",
-		"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key",
-		"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key-Md5", "X-Amz-Source-Expected-Bucket-Owner"}
-	overrides = []string{"response-cache-control", "response-content-disposition", "response-content-encoding",
-		"response-content-language", "response-content-type", "response-expires"}
+	acl          = group{"X-Amz-Acl"}
+	objectGrants = group{"X-Amz-Grant-Full-Control", "X-Amz-Grant-Read", "X-Amz-Grant-Read-Acp", "X-Amz-Grant-Write-Acp"}
+	bucketGrants = group{"X-Amz-Grant-Full-Control", "X-Amz-Grant-Read", "X-Amz-Grant-Read-Acp", "X-Amz-Grant-Write", "X-Amz-Grant-Write-Acp"}
+	privileged   = group{"X-Amz-Tagging", "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold",
+		"X-Amz-Object-Lock-Event-Hold", "X-Amz-Object-Lock-Event-Hold-*", "X-Amz-Website-Redirect-Location"}
+	copySource = group{copySourceHeader, "X-Amz-Copy-Source-If-Match", "X-Amz-Copy-Source-If-None-Match",
+		"X-Amz-Copy-Source-If-Modified-Since", "X-Amz-Copy-Source-If-Unmodified-Since", "X-Amz-Source-Expected-Bucket-Owner"}
+	copyKey = group{"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key",
+		"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key-Md5"}
+	bypass             = group{"X-Amz-Bypass-Governance-Retention"}
+	payer              = group{"X-Amz-Request-Payer"}
+	optionalAttributes = group{"X-Amz-Optional-Object-Attributes"}
 )
 
 const (
 	copySourceHeader = "X-Amz-Copy-Source"
 	taggingDirective = "X-Amz-Tagging-Directive"
+	ownerHeader      = "X-Amz-Expected-Bucket-Owner"
 )
 
-// operations is the table. The order of its rows means nothing: of the rows
-// that fit a request, the one with the most marks is taken.
-var operations = slices.Concat(bucketOperations, objectOperations, multipartOperations)
+// tables together are the table of operations. The order of rows means nothing
+// to Parse: of those that fit a request, the one with the most marks is taken.
+var tables = [...][]operation{listOperations, objectOperations, annotationOperations, multipartOperations, bucketOperations,
+	accessOperations, flowOperations, refusedOperations, unmodelledOperations}
 
-var bucketOperations = []operation{
-	{
-		// It has no targets: the caller filters the answer. All buckets are
-		// returned in one page, so that no continuation token is ever issued.
-		name: "ListBuckets", method: http.MethodGet, level: onService,
-		params: []string{"prefix", "bucket-region"}, drops: []string{"max-buckets"},
-	},
-	{
-		name: "HeadBucket", method: http.MethodHead, level: onBucket,
-		touches: []touch{{access: Reads, action: "s3:ListBucket", scope: Some}},
-	},
-	{
-		name: "GetBucketLocation", method: http.MethodGet, level: onBucket, marks: []mark{{"location", ""}},
-		touches: []touch{{access: Reads, action: "s3:GetBucketLocation", scope: Some}},
-	},
-	{
-		name: "ListObjects", method: http.MethodGet, level: onBucket,
-		params:  []string{"delimiter", "encoding-type", "marker", "max-keys", "prefix"},
-		headers: []string{"X-Amz-Optional-Object-Attributes"},
-		touches: []touch{{access: Reads, action: "s3:ListBucket", on: listed, scope: Under}},
-	},
-	{
-		name: "ListObjectsV2", method: http.MethodGet, level: onBucket, marks: []mark{{"list-type", "2"}},
-		params:  []string{"continuation-token", "delimiter", "encoding-type", "fetch-owner", "max-keys", "prefix", "start-after"},
-		headers: []string{"X-Amz-Optional-Object-Attributes"},
-		touches: []touch{{access: Reads, action: "s3:ListBucket", on: listed, scope: Under}},
-	},
-	{
-		name: "DeleteObjects", method: http.MethodPost, level: onBucket, marks: []mark{{"delete", ""}},
-		headers: []string{"X-Amz-Bypass-Governance-Retention"}, body: XMLBody, sumsBody: true, perObject: true,
-		touches: []touch{{access: Deletes, action: "s3:DeleteObject", versioned: "s3:DeleteObjectVersion", scope: Exact}},
-	},
-	{
-		name: "ListMultipartUploads", method: http.MethodGet, level: onBucket, marks: []mark{{"uploads", ""}},
-		params:  []string{"delimiter", "encoding-type", "key-marker", "max-uploads", "prefix", "upload-id-marker"},
-		touches: []touch{{access: Reads, action: "s3:ListBucketMultipartUploads", on: listed, scope: Under}},
-	},
+// rows yields the whole table.
+func rows() iter.Seq[*operation] {
+	return func(yield func(*operation) bool) {
+		for _, t := range tables {
+			for i := range t {
+				if !yield(&t[i]) {
+					return
+				}
+			}
+		}
+	}
 }
 
-var objectOperations = []operation{
-	{
-		name: "GetObject", method: http.MethodGet, level: onObject,
-		params:  append([]string{"versionId", "partNumber"}, overrides...),
-		headers: slices.Concat(conditions, dates, customerKey, []string{"Range", "If-Range", "X-Amz-Checksum-Mode"}),
-		touches: []touch{{access: Reads, action: "s3:GetObject", versioned: "s3:GetObjectVersion", scope: Exact}},
-	},
-	{
-		name: "HeadObject", method: http.MethodHead, level: onObject,
-		params:  append([]string{"versionId", "partNumber"}, overrides...),
-		headers: slices.Concat(conditions, dates, customerKey, []string{"Range", "If-Range", "X-Amz-Checksum-Mode"}),
-		touches: []touch{{access: Reads, action: "s3:GetObject", versioned: "s3:GetObjectVersion", scope: Exact}},
-	},
-	{
-		name: "GetObjectTagging", method: http.MethodGet, level: onObject, marks: []mark{{"tagging", ""}},
-		params:  []string{"versionId"},
-		touches: []touch{{access: Reads, action: "s3:GetObjectTagging", versioned: "s3:GetObjectVersionTagging", scope: Exact}},
-	},
-	{
-		name: "PutObject", method: http.MethodPut, level: onObject, body: StreamBody, sumsBody: true,
-		headers: slices.Concat(conditions, customerKey, encryption, dataSums, description, privileged),
-		touches: []touch{{access: Updates, action: "s3:PutObject", scope: Exact}},
-	},
-	{
-		name: "CopyObject", method: http.MethodPut, level: onObject, header: copySourceHeader,
-		headers: slices.Concat(conditions, customerKey, encryption, description, privileged, copySource,
-			[]string{"X-Amz-Checksum-Algorithm", "X-Amz-Metadata-Directive", taggingDirective}),
-		touches: []touch{
-			{access: Updates, action: "s3:PutObject", scope: Exact},
-			{access: Reads, action: "s3:GetObject", versioned: "s3:GetObjectVersion", on: origin, scope: Exact},
-			{access: Reads, action: "s3:GetObjectTagging", versioned: "s3:GetObjectVersionTagging", on: origin, scope: Exact,
-				unless: [2]string{taggingDirective, "REPLACE"}},
-		},
-	},
-	{
-		name: "DeleteObject", method: http.MethodDelete, level: onObject, params: []string{"versionId"},
-		headers: []string{"If-Match", "X-Amz-Bypass-Governance-Retention", "X-Amz-If-Match-Last-Modified-Time", "X-Amz-If-Match-Size"},
-		touches: []touch{{access: Deletes, action: "s3:DeleteObject", versioned: "s3:DeleteObjectVersion", scope: Exact}},
-	},
-}
-
-var multipartOperations = []operation{
-	{
-		name: "CreateMultipartUpload", method: http.MethodPost, level: onObject, marks: []mark{{"uploads", ""}},
-		headers: slices.Concat(customerKey, encryption, description, privileged, []string{"X-Amz-Checksum-Algorithm", "X-Amz-Checksum-Type"}),
-		touches: []touch{{access: Updates, action: "s3:PutObject", scope: Exact}},
-	},
-	{
-		name: "UploadPart", method: http.MethodPut, level: onObject, marks: []mark{{"partNumber", given}, {"uploadId", given}},
-		headers: slices.Concat(customerKey, dataSums), body: StreamBody, sumsBody: true,
-		touches: []touch{{access: Updates, action: "s3:PutObject", scope: Exact}},
-	},
-	{
-		name: "UploadPartCopy", method: http.MethodPut, level: onObject, marks: []mark{{"partNumber", given}, {"uploadId", given}},
-		header:  copySourceHeader,
-		headers: slices.Concat(customerKey, copySource, []string{"X-Amz-Copy-Source-Range"}),
-		touches: []touch{
-			{access: Updates, action: "s3:PutObject", scope: Exact},
-			{access: Reads, action: "s3:GetObject", versioned: "s3:GetObjectVersion", on: origin, scope: Exact},
-		},
-	},
-	{
-		name: "CompleteMultipartUpload", method: http.MethodPost, level: onObject, marks: []mark{{"uploadId", given}}, body: XMLBody,
-		headers: slices.Concat(conditions, customerKey, checksums, []string{"X-Amz-Mp-Object-Size"}),
-		touches: []touch{{access: Updates, action: "s3:PutObject", scope: Exact}},
-	},
-	{
-		// To abort is to update, not to delete: it takes back parts that an
-		// uploader sent and that are no object yet. Whoever may begin an upload
-		// must be able to clean up after it.
-		name: "AbortMultipartUpload", method: http.MethodDelete, level: onObject, marks: []mark{{"uploadId", given}},
-		headers: []string{"X-Amz-If-Match-Initiated-Time"},
-		touches: []touch{{access: Updates, action: "s3:AbortMultipartUpload", scope: Exact}},
-	},
-	{
-		name: "ListParts", method: http.MethodGet, level: onObject, marks: []mark{{"uploadId", given}},
-		params: []string{"max-parts", "part-number-marker"}, headers: customerKey,
-		touches: []touch{{access: Reads, action: "s3:ListMultipartUploadParts", scope: Exact}},
-	},
+// row returns the row of that name.
+func row(name string) *operation {
+	for op := range rows() {
+		if op.name == name {
+			return op
+		}
+	}
+	return nil
 }
 
 // subresources has the parameters that make a request another operation at
 // Amazon S3, whether the table has that operation or not.
 var subresources = []string{
 	"abac", "accelerate", "acl", "analytics", "annotation", "annotations", "attributes", "cors", "delete", "encryption",
-	"intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type", "location", "logging", "metadataAnnotationTable",
-	"metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics", "notification", "object-lock",
-	"ownershipControls", "partNumber", "policy", "policyStatus", "publicAccessBlock", "renameObject", "replication", "requestPayment",
-	"restore", "retention", "select", "session", "tagging", "torrent", "uploadId", "uploads", "versioning", "versions", "website",
+	"intelligent-tiering", "inventory", "legal-hold", "lifecycle", "list-type", "location", "logging", "max-directory-buckets",
+	"metadataAnnotationTable", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics",
+	"notification", "object-lock", "ownershipControls", "partNumber", "policy", "policyStatus", "publicAccessBlock", "renameObject",
+	"replication", "requestPayment", "restore", "retention", "select", "select-type", "session", "tagging", "torrent", "uploadId",
+	"uploads", "versioning", "versions", "website",
 }
 
-// An implication is a target that a header adds to an operation's own.
-type implication struct {
-	header string   // or a beginning and "*"
-	mild   []string // values with which it merely updates
-	access Access   // with any other value
-	action string
+// permits says whether one of the headers of g is name.
+func (g group) permits(name string) bool { return permits(g, name) }
+
+// takes says whether the operation sends the header of that name on.
+func (op *operation) takes(name string) bool {
+	for _, g := range op.headers {
+		if g.permits(name) {
+			return true
+		}
+	}
+	return name == ownerHeader && !op.ownerless
 }
 
-var implications = []implication{
-	// Every other canned ACL and every grant lets someone in who was not.
-	{"X-Amz-Acl", []string{"private", "bucket-owner-full-control"}, Manages, "s3:PutObjectAcl"},
-	{"X-Amz-Grant-*", nil, Manages, "s3:PutObjectAcl"},
-	{"X-Amz-Tagging", nil, Updates, "s3:PutObjectTagging"},
-	{"X-Amz-Object-Lock-Mode", nil, Updates, "s3:PutObjectRetention"},
-	{"X-Amz-Object-Lock-Retain-Until-Date", nil, Updates, "s3:PutObjectRetention"},
-	{"X-Amz-Object-Lock-Legal-Hold", nil, Updates, "s3:PutObjectLegalHold"},
-	{"X-Amz-Bypass-Governance-Retention", nil, Manages, "s3:BypassGovernanceRetention"},
-}
+// maxDocument is the length in bytes of the longest document of most
+// operations.
+const maxDocument = 1 << 20

@@ -14,6 +14,9 @@ func (c *Call) own(key, versionID string, src source, in input) []Target {
 			continue
 		}
 		target := Target{t.access, t.action, c.Bucket, key, versionID, t.scope}
+		if t.calm[0] != "" && strings.TrimSpace(c.document.child(t.calm[0])) == t.calm[1] {
+			target.Access = Updates
+		}
 		switch t.on {
 		case origin:
 			target.Bucket, target.Key, target.VersionID = src.bucket, src.key, src.versionID
@@ -29,20 +32,24 @@ func (c *Call) own(key, versionID string, src source, in input) []Target {
 }
 
 // implied returns the targets that headers add, each once.
-func (c *Call) implied(key, versionID string) []Target {
+func (c *Call) implied(key, versionID string, src source) []Target {
 	var targets []Target
 	for _, name := range slices.Sorted(maps.Keys(c.Header)) {
-		for _, i := range implications {
+		for _, i := range c.op.extras {
 			if !permits([]string{i.header}, name) {
 				continue
 			}
 			t := Target{i.access, i.action, c.Bucket, key, versionID, Exact}
-			if slices.Contains(i.mild, c.Header.Get(name)) {
+			if key == "" {
+				t.Scope = Under
+			}
+			if slices.Contains(i.calm, c.Header.Get(name)) {
 				t.Access = Updates
 			}
-			if !slices.Contains(targets, t) {
-				targets = append(targets, t)
+			if i.on == origin {
+				t = Target{i.access, i.action, src.bucket, src.key, src.versionID, Exact}
 			}
+			targets = appendNew(targets, t)
 		}
 	}
 	return targets

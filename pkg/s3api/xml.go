@@ -5,26 +5,26 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
 // namespace is the XML namespace of S3 documents.
 const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-// An element describes what may stand in a document: its name, how often it
-// stands in its parent, and its children, in any order. Without children it
-// holds text.
-type element struct {
-	name     string
-	min, max int
-	children []element
-}
+// The namespace of xsi:type, and the values that S3 gives it: the kinds of
+// grantees.
+const typeNamespace = "http://www.w3.org/2001/XMLSchema-instance"
+
+var granteeTypes = []string{"AmazonCustomerByEmail", "CanonicalUser", "Group"}
 
 // A node is an element of a document that was read.
 type node struct {
 	name     string
+	typ      string // xsi:type, "" without
 	text     string
 	children []node
+	element  *element // what describes it
 }
 
 // child returns the text of the child of that name, "" when there is none.
@@ -41,12 +41,9 @@ func (n node) child(name string) string {
 // is lenient: it lets the last of two elements win, passes over foreign
 // namespaces, nested elements and second roots. Two readers of such a document
 // may see two requests in it, so none of that is accepted, nor are comments,
-// directives, processing instructions and attributes other than xmlns. Errors
-// are *Error with the code MalformedXML.
-func readXML(document []byte, root element) (node, error) {
-	if len(document) > MaxXMLBody {
-		return node{}, malformed("it is longer than the %d bytes allowed", MaxXMLBody)
-	}
+// directives, processing instructions and attributes other than xmlns, and
+// xsi:type where it belongs. Errors are *Error with the code MalformedXML.
+func readXML(document []byte, root *element) (node, error) {
 	d := &reader{decoder: xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(document, []byte("\xef\xbb\xbf"))))}
 	start, err := d.root()
 	if err != nil {
@@ -55,7 +52,7 @@ func readXML(document []byte, root element) (node, error) {
 	if start.Name.Local != root.name {
 		return node{}, malformed("its root is %s instead of %s", quoted(start.Name.Local), root.name)
 	}
-	n, err := d.element(root)
+	n, err := d.element(root, start)
 	if err != nil {
 		return node{}, err
 	}
@@ -82,7 +79,7 @@ func (d *reader) root() (xml.StartElement, error) {
 				return xml.StartElement{}, malformed("it contains a processing instruction")
 			}
 		case xml.StartElement:
-			return t, checkStart(t)
+			return t, nil
 		case xml.CharData:
 			if !isBlank(t) {
 				return xml.StartElement{}, malformed("it contains text outside of elements")
@@ -93,10 +90,13 @@ func (d *reader) root() (xml.StartElement, error) {
 	}
 }
 
-// element reads what stands between the start of e, which has been read, and
-// its end.
-func (d *reader) element(e element) (node, error) {
-	n := node{name: e.name}
+// element reads e, of which start has been read, to its end.
+func (d *reader) element(e *element, start xml.StartElement) (node, error) {
+	n := node{name: e.name, element: e}
+	var err error
+	if n.typ, err = e.attributes(start); err != nil {
+		return n, err
+	}
 	var text strings.Builder
 	counts := make([]int, len(e.children))
 	for {
@@ -116,7 +116,7 @@ func (d *reader) element(e element) (node, error) {
 			if err != nil {
 				return n, err
 			}
-			child, err := d.element(e.children[i])
+			child, err := d.element(e.children[i], t)
 			if err != nil {
 				return n, err
 			}
@@ -131,13 +131,13 @@ func (d *reader) element(e element) (node, error) {
 }
 
 // place finds and counts the child that start begins.
-func (e element) place(start xml.StartElement, counts []int) (int, error) {
-	if err := checkStart(start); err != nil {
-		return 0, err
-	}
+func (e *element) place(start xml.StartElement, counts []int) (int, error) {
 	for i, c := range e.children {
 		if c.name != start.Name.Local {
 			continue
+		}
+		if c.refused {
+			return 0, refuse("NotImplemented", "%s with the element %s is not served.", e.name, c.name)
 		}
 		if counts[i]++; counts[i] > c.max {
 			return 0, malformed("%s contains %s more than %d times", e.name, c.name, c.max)
@@ -147,7 +147,7 @@ func (e element) place(start xml.StartElement, counts []int) (int, error) {
 	return 0, malformed("%s contains the unknown element %s", e.name, quoted(start.Name.Local))
 }
 
-func (e element) complete(counts []int) error {
+func (e *element) complete(counts []int) error {
 	for i, c := range e.children {
 		if counts[i] < c.min {
 			return malformed("%s lacks %s", e.name, c.name)
@@ -180,16 +180,35 @@ func (d *reader) token() (xml.Token, error) {
 	return t, nil
 }
 
-func checkStart(s xml.StartElement) error {
+// attributes checks the namespace and the attributes of s, which begins e, and
+// returns the value of xsi:type.
+func (e *element) attributes(s xml.StartElement) (typ string, err error) {
 	if s.Name.Space != "" && s.Name.Space != namespace {
-		return malformed("%s is in the foreign namespace %s", quoted(s.Name.Local), quoted(s.Name.Space))
+		return "", malformed("%s is in the foreign namespace %s", quoted(s.Name.Local), quoted(s.Name.Space))
 	}
 	for i, a := range s.Attr {
-		if i > 0 || a.Name != (xml.Name{Local: "xmlns"}) || a.Value != namespace && a.Value != "" {
-			return malformed("%s has the attribute %s", quoted(s.Name.Local), quoted(a.Name.Local))
+		ok := !slices.ContainsFunc(s.Attr[:i], func(b xml.Attr) bool { return a.Name == b.Name })
+		switch {
+		case a.Name == xml.Name{Local: "xmlns"}:
+			ok = ok && (a.Value == namespace || a.Value == "")
+		case a.Name == xml.Name{Space: "xmlns", Local: "xsi"}:
+			ok = ok && a.Value == typeNamespace && e.hasTyped()
+		case a.Name == xml.Name{Space: typeNamespace, Local: "type"}:
+			ok = ok && e.typed && slices.Contains(granteeTypes, a.Value)
+			typ = a.Value
+		default:
+			ok = false
+		}
+		if !ok {
+			return "", malformed("%s has the attribute %s", quoted(s.Name.Local), quoted(a.Name.Local))
 		}
 	}
-	return nil
+	return typ, nil
+}
+
+// hasTyped says whether e or something in it carries xsi:type.
+func (e *element) hasTyped() bool {
+	return e.typed || slices.ContainsFunc(e.children, (*element).hasTyped)
 }
 
 func isBlank(text []byte) bool { return len(bytes.Trim(text, " \t\r\n")) == 0 }
@@ -205,11 +224,15 @@ func writeXML(n node) []byte {
 
 func writeInside(b *bytes.Buffer, n node) {
 	for _, c := range n.children {
-		if c.children == nil {
+		if c.children == nil && c.typ == "" {
 			leaf(b, c.name, c.text)
 			continue
 		}
-		b.WriteString("<" + c.name + ">")
+		b.WriteString("<" + c.name)
+		if c.typ != "" {
+			b.WriteString(` xmlns:xsi="` + typeNamespace + `" xsi:type="` + c.typ + `"`)
+		}
+		b.WriteString(">")
 		writeInside(b, c)
 		b.WriteString("</" + c.name + ">")
 	}
