@@ -65,7 +65,7 @@ func (s *Server) forward(x *exchange, e *errand) error {
 		return s.sendBuckets(x, e, response)
 	case e.call.Operation == "DeleteObjects":
 		return s.sendDeleted(x, e, response)
-	case lateErrors[e.call.Operation]:
+	case lateErrors[e.call.Operation] && response.StatusCode != http.StatusNotModified:
 		return s.sendLate(x, e, response)
 	}
 	return x.stream(response)

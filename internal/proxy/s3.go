@@ -117,8 +117,18 @@ func (x *exchange) parse(r s3api.Request) (*s3api.Call, error) {
 func (x *exchange) body(call *s3api.Call, verified *sigv4.Verified) (io.Reader, error) {
 	payload := verified.Payload()
 	x.event.Request.Bytes = payload.Length
+	if call.Body != s3api.StreamBody && payload.Mode != sigv4.Hashed && payload.Mode != sigv4.Unsigned {
+		return nil, &refusal{
+			Code: "InvalidRequest", Message: fmt.Sprintf("The payload form %s is for uploads, and not for %s.", payload.Mode, call.Operation),
+			Standard: "The value of x-amz-content-sha256 header is invalid.",
+		}
+	}
 	x.watch()
-	stream := verified.Body(x.patient(x.r.Body))
+	promised := make([]sigv4.Param, len(call.Promised))
+	for i, p := range call.Promised {
+		promised[i] = sigv4.Param(p)
+	}
+	stream := verified.Body(x.patient(x.r.Body), promised...)
 	switch call.Body {
 	case s3api.StreamBody:
 		return stream, nil
