@@ -169,6 +169,11 @@ func (x *exchange) refuse(s *Server, err error) {
 		x.link.hangUp()
 		x.w.Header().Set("Connection", "close")
 	}
+	if len(x.r.TransferEncoding) > 0 {
+		// There may have been a Content-Length too, which net/http drops: what
+		// follows may be a body to a proxy in front, and a request to us.
+		x.w.Header().Set("Connection", "close")
+	}
 	x.answer(x.w, x.r, f, x.event.ID)
 }
 

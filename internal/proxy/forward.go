@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -59,6 +60,8 @@ func (s *Server) forward(x *exchange, e *errand) error {
 	}
 	defer response.Body.Close()
 	switch {
+	case response.StatusCode < 200: // another protocol, which nobody asked for
+		return &refusal{Code: "InternalError", Message: "The real S3's answer was not understood.", cause: fmt.Errorf("upstream answered %d", response.StatusCode)}
 	case response.StatusCode >= 300 && response.StatusCode != http.StatusNotModified:
 		return s.upstreamRefused(x, e, response)
 	case e.call.Operation == "ListBuckets":
