@@ -208,6 +208,7 @@ type sidecar struct {
 	stdout   io.Writer // where events go if the configuration says so
 	read     int       // bytes of the audit log that events has returned
 	stop     func() error
+	tune     func(*proxy.Server) // before it runs
 }
 
 type syncBuffer struct {
@@ -265,6 +266,9 @@ func (c *sidecar) launch(edit func(string) string) {
 	var err error
 	if c.Server, err = proxy.New(c.load(), proxy.Options{Log: log, Stdout: c.stdout}); err != nil {
 		c.t.Fatal(err)
+	}
+	if c.tune != nil {
+		c.tune(c.Server)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

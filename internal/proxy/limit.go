@@ -52,8 +52,6 @@ func checkHead(r *http.Request) error {
 		return &refusal{Code: "RequestHeaderSectionTooLarge", Message: "The request has too many headers."}
 	case r.ProtoMajor != 1:
 		return &refusal{Code: "InvalidRequest", Message: "HTTP/2 is not offered here; HTTP/1.1 is wanted.", Status: http.StatusHTTPVersionNotSupported}
-	case r.Method == http.MethodConnect || r.Method == http.MethodTrace:
-		return &refusal{Code: "MethodNotAllowed", Message: "The method " + r.Method + " is not served."}
 	case len(r.RequestURI) == 0 || r.RequestURI[0] != '/':
 		return &refusal{Code: "InvalidURI", Message: "The request target must be a path that begins with a slash, as a request to an HTTP proxy does not."}
 	case len(r.Header["Upgrade"]) > 0:

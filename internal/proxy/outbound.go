@@ -44,8 +44,14 @@ func (s *Server) outbound(ctx context.Context, e *errand, to destination) (*http
 	if err != nil {
 		return nil, nil, err
 	}
-	kept := &sending{r: body, patience: s.times.progress}
-	if length > 0 {
+	kept := &sending{patience: s.times.progress}
+	if e.call.Body == s3api.StreamBody {
+		kept.r = body
+	}
+	if document, ok := body.(*bytes.Reader); ok {
+		kept.document = true
+		r.Body, r.ContentLength = io.NopCloser(document), length // which net/http sends at once with the head
+	} else if length > 0 {
 		r.Body, r.ContentLength = io.NopCloser(kept), length
 	} else if body != nil { // nothing to send, but its digest is still to be verified
 		if _, err := io.Copy(io.Discard, kept); err != nil {
@@ -70,13 +76,13 @@ func (e *errand) outboundBody(h http.Header) (hash string, body io.Reader, lengt
 	case e.call.Body == s3api.XMLBody:
 		document := e.call.EncodeBody(e.decision.keeps)
 		sum := sha256.Sum256(document)
-		if e.call.Operation == "DeleteObjects" { // S3 demands a checksum of it, and the client's was of another body
+		if e.call.NeedsChecksum { // and the client's was of another document
 			h.Set("X-Amz-Checksum-Sha256", base64.StdEncoding.EncodeToString(sum[:]))
 		}
 		return hex.EncodeToString(sum[:]), bytes.NewReader(document), int64(len(document)), nil
 	case e.call.Body != s3api.StreamBody:
 		return emptyDigest, nil, 0, nil
-	case e.payload.Mode == sigv4.UnsignedTrailer && e.payload.Trailer != "":
+	case e.payload.Trailer != "":
 		framed, length, err := sigv4.TrailerBody(e.body, e.payload.Length, e.payload.Trailer)
 		if err != nil {
 			return "", nil, 0, err

@@ -12,7 +12,8 @@ import (
 // it, because the transport reports only that the request failed; and it ends
 // the request when the upstream takes nothing of it for too long.
 type sending struct {
-	r        io.Reader // nil: there is no body
+	r        io.Reader // nil: there is none of the client's
+	document bool      // there is one of ours, which does not pass through here
 	patience time.Duration
 
 	mu      sync.Mutex // guards all below: the transport reads on a goroutine of its own
@@ -31,12 +32,14 @@ var errUpstreamTakesNothing = errors.New("the upstream takes nothing of the body
 func (b *sending) begin(cancel context.CancelCauseFunc, answer time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.r == nil || b.whole {
+	if b.r == nil && !b.document || b.whole {
 		return
 	}
 	b.last = answer + b.patience
 	b.timer = time.AfterFunc(b.last, func() { cancel(errUpstreamTakesNothing) })
-	b.timer.Stop()
+	if !b.document {
+		b.timer.Stop()
+	}
 }
 
 func (b *sending) Read(p []byte) (int, error) {

@@ -1,0 +1,32 @@
+package proxy
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// Times are how long a sidecar under test waits; zero ones stay as they are.
+type Times struct{ Header, Idle, Progress, Linger, Drain, Proceed, KeepAlive time.Duration }
+
+// SetTimes is called before Run.
+func (s *Server) SetTimes(t Times) {
+	set := func(to *time.Duration, v time.Duration) {
+		if v != 0 {
+			*to = v
+		}
+	}
+	set(&s.times.header, t.Header)
+	set(&s.times.idle, t.Idle)
+	set(&s.times.progress, t.Progress)
+	set(&s.times.linger, t.Linger)
+	set(&s.times.drain, t.Drain)
+	set(&s.times.proceed, t.Proceed)
+	set(&s.times.keepAlive, t.KeepAlive)
+	s.transport.ExpectContinueTimeout = s.times.proceed
+}
+
+// DialUpstream has connections to the upstream made by dial.
+func (s *Server) DialUpstream(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
+	s.transport.DialContext = dial
+}
