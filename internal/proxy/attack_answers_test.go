@@ -70,6 +70,21 @@ func (a *attack) redirects() {
 			}
 		}
 	}
+	a.run("advisory 28/another protocol", func(t *testing.T) {
+		a.store.answerWith(func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", "h2c")
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			return true
+		})
+		defer a.store.answerWith(ok)
+		replies := exchangeRaw(t, a.host, a.roots, a.signed(reading("/lake/customers/x"), a.by("alice")), false)
+		a.store.seen()
+		events := a.newEvents()
+		if len(replies) != 1 || replies[0].status < 500 || len(events) != 2 {
+			t.Errorf("got %+v, events %+v", replies, events)
+		}
+	})
 }
 
 func (a *attack) upstreamErrors() {

@@ -15,6 +15,8 @@ func (a *attack) framing() {
 	a.targets()
 	a.upgrades()
 	a.secondRequests()
+	a.doors()
+	a.domains()
 	a.brokenBodies()
 }
 
@@ -137,4 +139,43 @@ func (a *attack) secondRequests() {
 func ok(w http.ResponseWriter, _ *http.Request) bool {
 	w.Write([]byte("ok"))
 	return true
+}
+
+// domains: a bucket stands in the host or in the path, never in both.
+func (a *attack) domains() {
+	c := start(a.t, func(config string) string { return config + "domains: [s3.example]\n" })
+	c.store.answerWith(ok)
+	b := c.attacked(a.t)
+	denied := want{status: 403, code: "AccessDenied", who: "bob"}
+	for name, c := range map[string]struct {
+		host, target string
+		want         want
+	}{
+		"a bucket in host and path":      {"secret-bucket.s3.example", "/lake/public/x", denied},
+		"a bucket in the host":           {"secret-bucket.s3.example", "/public/x", denied},
+		"in capitals":                    {"SECRET-BUCKET.S3.EXAMPLE", "/public/x", denied},
+		"with a port":                    {"secret-bucket.s3.example:8700", "/x", denied},
+		"a key that is denied":           {"a.lake.s3.example", "/x", want{status: 403, code: "AccessDenied", who: "bob"}},
+		"a bucket with dots":             {"lake.public.s3.example", "/x", denied},
+		"dot segments to the path style": {"secret-bucket.s3.example", "/../lake/public/x", want{status: 400, code: "InvalidArgument", who: "bob"}},
+		"no bucket before the dot":       {".s3.example", "/lake/public/x", want{status: 400, code: "InvalidBucketName", who: "bob"}},
+		"an alias in the host":           {"ap-s3alias.s3.example", "/x", want{status: 501, code: "NotImplemented", who: "bob"}},
+		"another ending":                 {"lake.s3.example.evil.example", "/secret-bucket/x", denied},
+		"an ending without its dot":      {"xs3.example", "/secret-bucket/x", denied},
+	} {
+		a.names = append(a.names, "T10/"+name)
+		a.t.Run("T10/"+name, func(t *testing.T) {
+			b.sidecar.t = t
+			b.wantRefused(t, reading(c.target, "Host: "+c.host).sign(b.by("bob")).String(), c.want)
+		})
+	}
+	for host, target := range map[string][2]string{
+		"lake.s3.example": {"/public/x", "/lake/public/x"}, "s3.example": {"/lake/public/x", "/lake/public/x"}, "elsewhere.example": {"/lake/public/x", "/lake/public/x"},
+	} {
+		a.names = append(a.names, "T10/allowed at "+host)
+		a.t.Run("T10/allowed at "+host, func(t *testing.T) {
+			b.sidecar.t = t
+			b.wantPassed(t, reading(target[0], "Host: "+host).sign(b.by("bob")).String(), "bob", "GET "+target[1])
+		})
+	}
 }

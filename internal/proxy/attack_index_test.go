@@ -22,8 +22,6 @@ func rows() map[string]string {
 		"advisory 61": "no session policy is made from what people name, so there is nothing to inject into",
 		"advisory 62": "no session policy is made from what people name, so there is nothing to inject into",
 		"advisory 72": "the STS is the one that is configured; which session gets which credentials is held to a test in internal/upstream",
-		"T10":         "all hosts are path style so far",
-		"T21":         "bucket configuration is not served so far",
 		"T47":         "",
 	}
 	for i := 7; i <= 32; i++ {

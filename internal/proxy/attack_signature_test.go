@@ -63,7 +63,7 @@ func (a *attack) signatures() {
 // wrongSecrets: what is not signed with the secret is refused, whatever it is.
 func (a *attack) wrongSecrets() {
 	mismatch := want{status: 403, code: "SignatureDoesNotMatch"}
-	for _, mode := range []string{hashed, unsignedPayload, unsignedTrailer} {
+	for _, mode := range []string{hashed, unsignedPayload, unsignedTrailer, signedChunks, signedTrailer} {
 		for _, target := range []string{"/lake/customers/x", "/lake/customers/x?partNumber=1&uploadId=u"} {
 			a.refused(fmt.Sprintf("advisory 1/%s to %s", mode, target), a.signed(upload(target, mode), a.by("thief")), mismatch)
 		}
@@ -110,7 +110,7 @@ func (a *attack) queryCredentials() {
 	whole := "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=" + credential + "&X-Amz-Date=" + now.Format(amzTime) +
 		"&X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Security-Token=" + url.QueryEscape(alice.SessionToken)
 	malformed := want{status: 400, code: "AuthorizationQueryParametersError"}
-	for _, mode := range []string{hashed, unsignedPayload, unsignedTrailer} {
+	for _, mode := range []string{hashed, unsignedPayload, unsignedTrailer, signedChunks, signedTrailer} {
 		m := upload("/lake/customers/x?", mode)
 		for query, w := range map[string]want{
 			"X-Amz-Credential=" + credential:                                  malformed,
