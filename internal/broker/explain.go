@@ -151,6 +151,9 @@ func (d denial) remedy(t *idtoken.Peeked) string {
 	case "IDPCommunicationError":
 		return "the STS could not read the keys of " + cmp.Or(t.Issuer, "the issuer") + ", which must be public on the internet for AWS; try again"
 	case "IDPRejectedClaim":
+		if d.Address != "" || t.Overage {
+			return d.admissionRemedy(t)
+		}
 		return "the provider does not stand by this token any more: log in anew with gimme login --force"
 	case "PackedPolicyTooLarge":
 		return "the token carries more session tags than STS takes: the provider's administrator can send fewer in the claim https://aws.amazon.com/tags"

@@ -121,6 +121,7 @@ func (c *Config) checkIssuers(l *faultList) {
 			}
 		}
 		i.checkClaims(l)
+		c.checkDuration(l, i.MaxTokenAge, "max_token_age")
 		l.need(i.ClientID, i.Issuer, "client_id", "the client that ID tokens must be for")
 		if issuers[i.Issuer.V] {
 			l.at(i.Issuer, "issuer %q stands twice", i.Issuer.V)

@@ -11,6 +11,11 @@ import (
 // checkClaims judges what is asked of an issuer's tokens beyond what every
 // token has.
 func (i Issuer) checkClaims(l *faultList) {
+	for n, c := range i.ClientIDs {
+		if c.V == "" || c.V == i.ClientID.V || slices.ContainsFunc(i.ClientIDs[:n], func(other text) bool { return other.V == c.V }) {
+			l.at(c, "client_ids: %q is empty or stands twice", c.V)
+		}
+	}
 	if _, ok := idp.Find(i.IDP); i.IDP != "" && !ok {
 		l.at(i.Issuer, "idp %q is not a kind of provider that gimme knows", i.IDP)
 	}
@@ -30,7 +35,7 @@ func (i Issuer) checkClaims(l *faultList) {
 // public says whether the issuer gives a token for any audience to whoever has
 // an account there.
 func (i Issuer) public() bool {
-	return requireExample(i.Issuer.V) != "" && (i.Issuer.V != gitlabCom || strings.Contains(i.ClientID.V, "/"))
+	return requireExample(i.Issuer.V) != "" && (i.Issuer.V != gitlabCom || slices.ContainsFunc(i.clients(), func(id string) bool { return strings.Contains(id, "/") }))
 }
 
 // gitlabCom is also where people log in, with a client id that GitLab makes and

@@ -38,9 +38,9 @@ func TestClaimsOfJobs(t *testing.T) {
 		changes map[string]any
 		code    string
 	}{
-		"another owner":         {roleEveryone, map[string]any{"owner_id": "8"}, "InvalidIdentityToken"},
-		"no owner":              {roleEveryone, map[string]any{"owner_id": ""}, "InvalidIdentityToken"},
-		"another event":         {roleEveryone, map[string]any{"event": "pull_request"}, "InvalidIdentityToken"},
+		"another owner":         {roleEveryone, map[string]any{"owner_id": "8"}, "IDPRejectedClaim"},
+		"no owner":              {roleEveryone, map[string]any{"owner_id": ""}, "IDPRejectedClaim"},
+		"another event":         {roleEveryone, map[string]any{"event": "pull_request"}, "IDPRejectedClaim"},
 		"another repository":    {roleEngineers, map[string]any{"repository": "acme/other"}, "AccessDenied"},
 		"a listed group counts": {roleEngineers, map[string]any{"repository": "acme/other", "groups": []string{"repository=acme/lake"}}, "AccessDenied"},
 	} {
@@ -62,6 +62,12 @@ func TestIssuersOfEverybody(t *testing.T) {
 		`{issuer: "https://token.actions.githubusercontent.com", client_id: "https://s3.sidecar.example"}`:                                        "repository_owner_id",
 		`{issuer: "https://agent.buildkite.com", client_id: "https://s3.sidecar.example"}`:                                                        "organization_id",
 		`{issuer: "https://gitlab.com", client_id: "https://s3.sidecar.example"}`:                                                                 "namespace_id",
+		`{issuer: "https://gitlab.com", client_id: "4f1c", client_ids: ["https://s3.sidecar.example"]}`:                                           "namespace_id",
+		`{issuer: "https://idp.example", client_id: gimme, client_ids: [gimme]}`:                                                                  "stands twice",
+		`{issuer: "https://idp.example", client_id: gimme, client_ids: [""]}`:                                                                     "empty",
+		`{issuer: "https://idp.example", client_id: gimme, client_ids: [a, b], max_token_age: 5m, single_use: true}`:                              "",
+		`{issuer: "https://idp.example", client_id: gimme, max_token_age: 1d}`:                                                                    "max_token_age",
+		`{issuer: "https://login.microsoftonline.com/common/v2.0", client_id: gimme}`:                                                             "every tenant",
 		`{issuer: "https://gitlab.com", client_id: "4f1c"}`:                                                                                       "",
 		`{issuer: "https://token.actions.githubusercontent.com", client_id: "https://s3.sidecar.example", require: {repository_owner_id: ["7"]}}`: "",
 		`{issuer: "https://idp.example", client_id: gimme, require: {a: []}}`:                                                                     `claim "a" lists no value`,

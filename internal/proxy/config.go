@@ -88,6 +88,17 @@ type Issuer struct {
 	// nothing else uses.
 	ClientID text `yaml:"client_id"`
 
+	// ClientIDs are further clients that ID tokens may be for. People log in as
+	// client_id. Default none.
+	ClientIDs []text `yaml:"client_ids"`
+
+	// MaxTokenAge is how long ago an ID token may have been issued. Default 1h.
+	MaxTokenAge Duration `yaml:"max_token_age"`
+
+	// SingleUse says that an ID token is good for one session, at each replica.
+	// Programs that read a token from a file need it more often. Default false.
+	SingleUse bool `yaml:"single_use"`
+
 	// Alias, if set, stands before the subjects and groups of this issuer,
 	// divided by a colon, wherever roles and policies name them. With several
 	// issuers each needs its own.

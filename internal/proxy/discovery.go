@@ -41,6 +41,9 @@ func (s *Server) serveRoles(x *exchange) error {
 	if !ok {
 		return &refusal{Code: "AccessDenied", Message: "The list of roles is shown to who presents an ID token."}
 	}
+	if err := s.logins.limit(x); err != nil {
+		return err
+	}
 	from, token, err := s.verify(x.ctx, raw)
 	if err != nil {
 		return tokenFault(err)

@@ -53,7 +53,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = s.serveRoles(x)
 	case r.RequestURI == logoutPath:
 		err = s.serveLogout(x)
-	case r.RequestURI == "/" && r.Method == http.MethodPost:
+	case isSTS(r.Method, r.RequestURI):
 		x.answer = answerSTS
 		err = s.serveSTS(x)
 	case !r.ProtoAtLeast(1, 1):
@@ -108,7 +108,7 @@ func (x *exchange) describe(call *s3api.Call) {
 		q.Actions = appendNew(q.Actions, t.Action)
 		q.Access = appendNew(q.Access, string(t.Access))
 		switch {
-		case call.Body == s3api.XMLBody && call.Key == "":
+		case call.Operation == "DeleteObjects":
 			q.Keys = appendNew(q.Keys, t.Key)
 		case t.Bucket != call.Bucket || t.Key != call.Key && t.Scope == s3api.Exact:
 			q.Source = t.Bucket + "/" + t.Key

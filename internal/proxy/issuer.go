@@ -15,12 +15,12 @@ import (
 	"github.com/gimme-broker/gimme/pkg/policy"
 )
 
-// retryDiscovery is how long a provider that could not be reached is left
-// alone.
-const retryDiscovery = 5 * time.Second
-
-// discoveryTimeout is how long a provider has to answer.
-const discoveryTimeout = 15 * time.Second
+const (
+	retryDiscovery   = 5 * time.Second  // how long a provider that could not be reached is left alone
+	discoveryTimeout = 15 * time.Second // for it to answer
+	metadataIsFresh  = 24 * time.Hour   // then it is asked again
+	retryMetadata    = 10 * time.Minute // when that fails, and the old metadata serve on
+)
 
 // An issuer is an OpenID provider, asked for its metadata when a token of it
 // first arrives, so that the sidecar starts, and serves the sessions it has
@@ -31,6 +31,7 @@ type issuer struct {
 
 	mu       sync.Mutex // guards what follows; held while the provider is asked, so that it is asked once
 	provider *idtoken.Provider
+	found    time.Time // when it said what it is
 	failed   time.Time
 	failure  error
 }
@@ -60,10 +61,10 @@ func (s *Server) issuerOf(identifier string) *issuer {
 func (i *issuer) discover(ctx context.Context) (*idtoken.Provider, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.provider != nil {
+	switch since := time.Since(i.failed); {
+	case i.provider != nil && (time.Since(i.found) < metadataIsFresh || since < retryMetadata):
 		return i.provider, nil
-	}
-	if time.Since(i.failed) < retryDiscovery {
+	case i.provider == nil && since < retryDiscovery:
 		return nil, i.failure
 	}
 	// Whoever asked first may go away; the others still want to know.
@@ -72,9 +73,12 @@ func (i *issuer) discover(ctx context.Context) (*idtoken.Provider, error) {
 	provider, err := idtoken.Discover(ctx, i.client, i.config.Issuer.V)
 	if err != nil {
 		i.failed, i.failure = time.Now(), err
+		if i.provider != nil {
+			return i.provider, nil
+		}
 		return nil, err
 	}
-	i.provider = provider
+	i.provider, i.found = provider, time.Now()
 	return provider, nil
 }
 
@@ -86,25 +90,37 @@ func (s *Server) verify(ctx context.Context, raw string) (*issuer, *idtoken.Toke
 	}
 	from := s.issuerOf(identifier)
 	if from == nil {
-		return nil, nil, &idtoken.Error{Code: idtoken.Issuer, Detail: fmt.Sprintf("issuer %q is not one that this sidecar accepts", identifier)}
+		return nil, nil, &idtoken.Error{Code: idtoken.Issuer, Detail: fmt.Sprintf("issuer %.256q is not one that this sidecar accepts", identifier)}
 	}
 	provider, err := from.discover(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	token, err := provider.Verify(ctx, raw, idtoken.Expect{
-		ClientIDs:   []string{from.config.ClientID.V},
+		ClientIDs:   from.config.clients(),
 		GroupsClaim: from.config.GroupsClaim,
 		ClaimGroups: from.config.ClaimGroups,
 		Require:     from.config.Require,
 		Now:         time.Now(),
-		MaxAge:      maxTokenAge,
+		MaxAge:      from.maxAge(),
 	})
 	return from, token, err
 }
 
-// maxTokenAge is how old an ID token may be: it is a bearer credential.
+// maxTokenAge is how old an ID token may be, unless the issuer's entry says
+// otherwise: it is a bearer credential.
 const maxTokenAge = time.Hour
+
+func (i *issuer) maxAge() time.Duration { return i.config.MaxTokenAge.Or(maxTokenAge) }
+
+// clients are those for which tokens are accepted.
+func (i Issuer) clients() []string {
+	list := []string{i.ClientID.V}
+	for _, c := range i.ClientIDs {
+		list = append(list, c.V)
+	}
+	return list
+}
 
 // qualify puts the issuer's alias before a name of its own.
 func (i *issuer) qualify(name string) string {

@@ -83,7 +83,7 @@ func (s *Server) verifyLogout(x *exchange, raw string) (*idtoken.Logout, error) 
 	if err != nil {
 		return nil, logoutFault(err)
 	}
-	logout, err := provider.VerifyLogout(x.ctx, raw, []string{from.config.ClientID.V}, time.Now())
+	logout, err := provider.VerifyLogout(x.ctx, raw, from.config.clients(), time.Now())
 	if err != nil {
 		return nil, logoutFault(err)
 	}

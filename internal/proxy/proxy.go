@@ -49,7 +49,8 @@ type Server struct {
 	keys        *session.Keyring
 	issuers     []*issuer
 	events      *audit.Log
-	source      upstream.Source
+	source      upstream.Source // nil: each session has its own credentials
+	logins      *logins
 	transport   *http.Transport
 	trusted     []netip.Prefix // proxies in front
 	certificate *certificate   // nil: plain HTTP
@@ -87,6 +88,9 @@ func New(c *Config, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	if s.source, err = newSource(c); err != nil {
+		return nil, err
+	}
+	if s.logins, err = newLogins(c); err != nil {
 		return nil, err
 	}
 	if s.listener, err = net.Listen("tcp", c.Listen.V); err != nil {

@@ -45,7 +45,7 @@ func TestSTSRefuses(t *testing.T) {
 		{"forged with another key", roleEveryone, sign(t, stranger, "k1", map[string]any{"iss": c.provider.URL, "aud": "gimme", "sub": "alice-1", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix()}), "InvalidIdentityToken", ""},
 		{"changed", roleEveryone, good[:len(good)-8] + "AAAAAAAA", "InvalidIdentityToken", ""},
 		{"not a token", roleEveryone, "not.a.token", "InvalidIdentityToken", ""},
-		{"groups left out by the provider", roleEveryone, c.provider.token(t, map[string]any{"hasgroups": true, "groups": nil}), "InvalidIdentityToken", "group"},
+		{"groups left out by the provider", roleEveryone, c.provider.token(t, map[string]any{"hasgroups": true, "groups": nil}), "IDPRejectedClaim", "group"},
 		{"role for another group", roleEngineers, c.provider.token(t, bob), "AccessDenied", "bob@example.com may not take role \"" + roleEngineers + "\": it is for members of data-engineering."},
 		{"no groups at all", roleEngineers, c.provider.token(t, map[string]any{"groups": nil}), "AccessDenied", "data-engineering"},
 		{"role that does not exist", "arn:aws:iam::111122223333:role/admin", good, "AccessDenied", "no such role"},

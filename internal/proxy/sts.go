@@ -3,31 +3,23 @@ package proxy
 import (
 	"cmp"
 	"encoding/base64"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/idtoken"
+	"github.com/gimme-broker/gimme/internal/secret"
 	"github.com/gimme-broker/gimme/internal/session"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/sigv4"
-)
-
-const (
-	stsVersion   = "2011-06-15"
-	stsNamespace = "https://sts.amazonaws.com/doc/2011-06-15/"
-	maxForm      = 32 << 10
 )
 
 // STS's own bounds on DurationSeconds.
@@ -40,52 +32,24 @@ const (
 var sessionName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\w+=,.@-]{2,64}$`) })
 
 // serveSTS speaks the two calls of STS that people need: to get a session, and
-// to ask whose it is.
+// to ask whose it is. The cheap checks come first.
 func (s *Server) serveSTS(x *exchange) error {
+	if err := s.logins.limit(x); err != nil {
+		return err
+	}
 	body, err := io.ReadAll(x.patient(http.MaxBytesReader(x.w, x.r.Body, maxForm)))
 	if err != nil {
 		return &refusal{Code: "ValidationError", Message: fmt.Sprintf("The form could not be read, or is larger than %d bytes.", maxForm)}
 	}
-	form, err := parseForm(x.r.Header, body)
+	form, err := readForm(x.r, body)
 	if err != nil {
 		return err
 	}
-	switch action := form.Get("Action"); action {
-	case "AssumeRoleWithWebIdentity":
-		x.event.Request.Operation = action
-		return s.assumeRole(x, form)
-	case "GetCallerIdentity":
-		x.event.Request.Operation = action
+	x.event.Request.Operation = form.Get("Action")
+	if form.Get("Action") == getCallerIdentity {
 		return s.callerIdentity(x, body)
-	default:
-		return &refusal{Code: "InvalidAction", Message: fmt.Sprintf("Action %.64q is not one that this sidecar answers: AssumeRoleWithWebIdentity or GetCallerIdentity.", action)}
 	}
-}
-
-// permitted are the form fields that are understood. Others are refused: a
-// session policy that is not applied would be worse than none.
-var permitted = []string{"Action", "Version", "RoleArn", "RoleSessionName", "WebIdentityToken", "DurationSeconds"}
-
-func parseForm(h http.Header, body []byte) (url.Values, error) {
-	if kind, _, err := mime.ParseMediaType(h.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
-		return nil, &refusal{Code: "ValidationError", Message: "The body is not a form: Content-Type application/x-www-form-urlencoded is wanted."}
-	}
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		return nil, &refusal{Code: "ValidationError", Message: "The form is malformed."}
-	}
-	for name, values := range form {
-		switch {
-		case !slices.Contains(permitted, name):
-			return nil, &refusal{Code: "ValidationError", Message: fmt.Sprintf("Parameter %.64q is not supported by this sidecar.", name)}
-		case len(values) != 1:
-			return nil, &refusal{Code: "ValidationError", Message: fmt.Sprintf("Parameter %s stands more than once.", name)}
-		}
-	}
-	if v := form.Get("Version"); v != stsVersion {
-		return nil, &refusal{Code: "ValidationError", Message: fmt.Sprintf("Version %.32q; %s is wanted.", v, stsVersion)}
-	}
-	return form, nil
+	return s.assumeRole(x, form)
 }
 
 // assumeRole issues a session to who shows an ID token, for a role that the
@@ -100,16 +64,19 @@ func (s *Server) assumeRole(x *exchange, form url.Values) error {
 	if err != nil {
 		return err
 	}
-	from, token, err := s.verify(x.ctx, form.Get("WebIdentityToken"))
+	raw := secret.New(form.Get("WebIdentityToken"))
+	from, token, err := s.verify(x.ctx, raw.Reveal())
 	if err != nil {
 		return tokenFault(err)
 	}
 	groups := from.groups(token)
 	x.event.Principal = &audit.Principal{Issuer: token.Issuer, Subject: token.Subject, Email: token.Email, Name: token.Name, Groups: groups}
-	x.event.Role = arn
+	if roleARN().MatchString(arn) {
+		x.event.Role = arn
+	}
 	role := s.role(arn)
 	if role == nil || !role.admits(groups) {
-		return &refusal{Code: "AccessDenied", Message: fmt.Sprintf("%s may not take role %.200q: %s.", person(token), arn, roleAdvice(role))}
+		return &refusal{Code: "AccessDenied", Message: fmt.Sprintf("%s may not take role %s: %s.", person(token), roleName(arn), roleAdvice(role))}
 	}
 	kept := session.FitGroups(groups, s.namedGroups())
 	if len(kept) < len(groups) {
@@ -120,24 +87,35 @@ func (s *Server) assumeRole(x *exchange, form url.Values) error {
 	if err != nil {
 		return err
 	}
+	if err := s.logins.spend(from, token, raw, now); err != nil {
+		return err
+	}
 	claims := session.Claims{
 		Principal: session.Principal{Issuer: token.Issuer, Subject: token.Subject, Email: token.Email, Name: token.Name, EmailDecides: from.emailDecides(token)},
 		Groups:    kept,
 		Role:      arn,
 		Issued:    now,
 		Expires:   now.Add(min(asked, s.config.Sessions.Lifetime.Or(time.Hour), role.MaxSession.Or(MaxLifetime))),
-		AuthTime:  token.AuthTime, AMR: token.AMR, ACR: token.ACR, Method: "oidc", IdPSession: token.SessionID,
+		AuthTime:  token.AuthTime, AMR: token.AMR, ACR: token.ACR, Method: "oidc", IdPSession: token.SessionID, Name: name,
 	}
+	if err := s.logins.exchange(x, &claims, raw); err != nil {
+		return err
+	}
+	return s.grant(x, claims, token)
+}
+
+// grant issues the session that claims speak of, once that is on record.
+func (s *Server) grant(x *exchange, claims session.Claims, token *idtoken.Token) error {
 	credentials, err := s.keys.Issue(claims)
 	if err != nil {
 		return &refusal{Code: "PackedPolicyTooLarge", Message: "The session does not fit into a token: " + err.Error() + ".", cause: err}
 	}
-	x.event.Session = &audit.Session{ID: credentials.ID, Issued: now.UTC(), Expires: credentials.Expires.UTC()}
+	x.event.Session = &audit.Session{ID: credentials.ID, Issued: claims.Issued.UTC(), Expires: credentials.Expires.UTC()}
 	if err := x.issue(); err != nil {
 		return err
 	}
 	x.w.Header().Set("Cache-Control", "no-store")
-	x.sendXML(http.StatusOK, webIdentityXML(form, claims, token, credentials, x.event.ID))
+	x.sendXML(http.StatusOK, webIdentityXML(claims, token, credentials, x.event.ID))
 	return nil
 }
 
@@ -167,6 +145,15 @@ func duration(text string) (time.Duration, error) {
 
 func person(t *idtoken.Token) string { return cmp.Or(t.Email, t.Subject) }
 
+// roleName is what was asked for, unless it is something else altogether, which
+// might be a secret in the wrong place.
+func roleName(arn string) string {
+	if !strings.HasPrefix(arn, "arn:") {
+		return "that RoleArn names"
+	}
+	return fmt.Sprintf("%.200q", arn)
+}
+
 func roleAdvice(r *Role) string {
 	if r == nil {
 		return "this sidecar has no such role"
@@ -184,8 +171,11 @@ func tokenFault(err error) error {
 	if !ok || e.Code == idtoken.Communication {
 		return &refusal{Code: "IDPCommunicationError", Message: "The identity provider could not be asked for its keys. Try again; if it stays, tell whoever runs this sidecar.", cause: err}
 	}
-	if e.Code == idtoken.Expired {
+	switch e.Code {
+	case idtoken.Expired:
 		return &refusal{Code: "ExpiredTokenException", Message: "The ID token is too old: " + e.Detail + ". Log in again: gimme s3 --profile NAME."}
+	case idtoken.Requirement, idtoken.Overage: // the token is good, and what it says is not
+		return &refusal{Code: "IDPRejectedClaim", Status: http.StatusForbidden, Message: "The ID token is not accepted: " + e.Detail + "."}
 	}
 	return &refusal{Code: "InvalidIdentityToken", Message: "The ID token is not accepted: " + e.Detail + "."}
 }
@@ -211,9 +201,9 @@ func (s *Server) callerIdentity(x *exchange, body []byte) error {
 	if err := x.allow(policy.Decision{Allowed: true}); err != nil {
 		return err
 	}
-	arn := assumedRole(held.Role, held.who())
+	name := cmp.Or(held.Name, held.who())
 	x.sendXML(http.StatusOK, stsXML(callerIdentityResponse{
-		Xmlns: stsNamespace, Arn: arn, UserID: held.id() + ":" + held.who(),
+		Xmlns: stsNamespace, Arn: assumedRole(held.Role, name), UserID: held.id() + ":" + name,
 		Account: accountOf(held.Role), RequestID: x.event.ID,
 	}))
 	return nil
@@ -233,71 +223,4 @@ func assumedRole(role, name string) string {
 	}
 	resource := parts[5][strings.LastIndex(parts[5], "/")+1:]
 	return fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s", parts[1], parts[4], resource, name)
-}
-
-type webIdentityResponse struct {
-	XMLName         xml.Name `xml:"AssumeRoleWithWebIdentityResponse"`
-	Xmlns           string   `xml:"xmlns,attr"`
-	Subject         string   `xml:"AssumeRoleWithWebIdentityResult>SubjectFromWebIdentityToken"`
-	Audience        string   `xml:"AssumeRoleWithWebIdentityResult>Audience"`
-	Provider        string   `xml:"AssumeRoleWithWebIdentityResult>Provider"`
-	AssumedRoleARN  string   `xml:"AssumeRoleWithWebIdentityResult>AssumedRoleUser>Arn"`
-	AssumedRoleID   string   `xml:"AssumeRoleWithWebIdentityResult>AssumedRoleUser>AssumedRoleId"`
-	AccessKeyID     string   `xml:"AssumeRoleWithWebIdentityResult>Credentials>AccessKeyId"`
-	SecretAccessKey string   `xml:"AssumeRoleWithWebIdentityResult>Credentials>SecretAccessKey"`
-	SessionToken    string   `xml:"AssumeRoleWithWebIdentityResult>Credentials>SessionToken"`
-	Expiration      string   `xml:"AssumeRoleWithWebIdentityResult>Credentials>Expiration"`
-	RequestID       string   `xml:"ResponseMetadata>RequestId"`
-}
-
-func webIdentityXML(form url.Values, c session.Claims, t *idtoken.Token, credentials session.Credentials, id string) []byte {
-	name := form.Get("RoleSessionName")
-	return stsXML(webIdentityResponse{
-		Xmlns: stsNamespace, Subject: t.Subject, Audience: t.ClientID, Provider: t.Issuer,
-		AssumedRoleARN: assumedRole(c.Role, name), AssumedRoleID: credentials.ID + ":" + name,
-		AccessKeyID: credentials.AccessKeyID, SecretAccessKey: credentials.SecretAccessKey.Reveal(),
-		SessionToken: credentials.SessionToken.Reveal(),
-		Expiration:   credentials.Expires.UTC().Format(time.RFC3339), RequestID: id,
-	})
-}
-
-type callerIdentityResponse struct {
-	XMLName   xml.Name `xml:"GetCallerIdentityResponse"`
-	Xmlns     string   `xml:"xmlns,attr"`
-	Arn       string   `xml:"GetCallerIdentityResult>Arn"`
-	UserID    string   `xml:"GetCallerIdentityResult>UserId"`
-	Account   string   `xml:"GetCallerIdentityResult>Account"`
-	RequestID string   `xml:"ResponseMetadata>RequestId"`
-}
-
-type stsErrorResponse struct {
-	XMLName   xml.Name `xml:"ErrorResponse"`
-	Xmlns     string   `xml:"xmlns,attr"`
-	Type      string   `xml:"Error>Type"`
-	Code      string   `xml:"Error>Code"`
-	Message   string   `xml:"Error>Message"`
-	RequestID string   `xml:"RequestId"`
-}
-
-// stsXML cannot fail: its arguments are the three types above.
-func stsXML(v any) []byte {
-	body, err := xml.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return append([]byte(xml.Header), body...)
-}
-
-// answerSTS sends a refusal as STS sends errors.
-func answerSTS(w http.ResponseWriter, _ *http.Request, f *refusal, id string) {
-	kind := "Sender"
-	if f.status() >= 500 {
-		kind = "Receiver"
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/xml")
-	h.Set("X-Amzn-Requestid", id)
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(f.status())
-	w.Write(stsXML(stsErrorResponse{Xmlns: stsNamespace, Type: kind, Code: f.Code, Message: sentence(f.Message, id), RequestID: id}))
 }
