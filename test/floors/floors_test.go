@@ -26,6 +26,8 @@ var rules = []rule{
 	{"pkg/sigv4", []string{module + "pkg/s3api", module + "pkg/policy", module + "pkg/audit"}, "the pure rooms do not know one another"},
 	{"pkg/s3api", []string{module + "pkg/sigv4", module + "pkg/policy", module + "pkg/audit"}, "the pure rooms do not know one another"},
 	{"pkg/policy", []string{module + "pkg/sigv4", module + "pkg/s3api", module + "pkg/audit", "net/http"}, "the pure rooms do not know one another, and decisions know no HTTP"},
+	{"pkg/checksum", []string{module + "pkg/sigv4", module + "pkg/s3api", module + "pkg/policy", module + "pkg/audit", "net/http"}, "checksums know no requests"},
+	{"internal/revocation", []string{module + "internal/proxy", module + "internal/upstream", "net/http"}, "who is revoked is no matter of HTTP"},
 	{"internal/proxy", []string{module + "internal/login", module + "internal/awsfile", module + "internal/store", module + "internal/broker", module + "internal/workload", module + "internal/shellenv", module + "internal/doctor", module + "internal/cli", "github.com/spf13/cobra", "github.com/aws/aws-sdk-go-v2/service/s3"}, "the sidecar is not a client"},
 	{"internal/login", client, "the client does not know the sidecar"},
 	{"internal/broker", client, "the client does not know the sidecar"},
@@ -43,7 +45,7 @@ var rules = []rule{
 	{"internal/devstack", []string{module + "internal/cli"}, "the demo is handed the commands, it does not import them"},
 }
 
-var client = []string{module + "internal/proxy", module + "internal/session", module + "internal/upstream", module + "internal/devstack"}
+var client = []string{module + "internal/proxy", module + "internal/session", module + "internal/upstream", module + "internal/revocation", module + "internal/devstack"}
 
 func TestFloors(t *testing.T) {
 	for _, r := range rules {
@@ -68,7 +70,7 @@ var clock = regexp.MustCompile(`\btime\.(Now|Since|Until|After|AfterFunc|Sleep|T
 // Pure packages read no clock and no environment and do no I/O: what would let
 // them is not imported, and the clock is not called.
 func TestPureRoomsReadNoClockAndDoNoIO(t *testing.T) {
-	for _, room := range []string{"pkg/sigv4", "pkg/s3api", "pkg/policy"} {
+	for _, room := range []string{"pkg/sigv4", "pkg/s3api", "pkg/policy", "pkg/checksum"} {
 		out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, "../../"+room).Output()
 		if err != nil {
 			t.Fatal(err)
