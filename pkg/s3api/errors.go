@@ -35,67 +35,49 @@ func quoted(s string) string {
 	return strconv.Quote(s)
 }
 
-// statuses has the codes whose status is not 400, the status of all others.
-// Source: "Error responses" of the Amazon S3 API Reference and "Common errors"
-// and AssumeRoleWithWebIdentity of the STS API Reference.
-var statuses = map[string]int{
-	"PermanentRedirect": http.StatusMovedPermanently,
-	"Redirect":          http.StatusTemporaryRedirect,
-	"TemporaryRedirect": http.StatusTemporaryRedirect,
-	"NotModified":       http.StatusNotModified,
-
-	"AccessDenied":            http.StatusForbidden,
-	"AccessDeniedException":   http.StatusForbidden,
-	"AccountProblem":          http.StatusForbidden,
-	"AllAccessDisabled":       http.StatusForbidden,
-	"InvalidAccessKeyId":      http.StatusForbidden,
-	"InvalidClientTokenId":    http.StatusForbidden,
-	"InvalidObjectState":      http.StatusForbidden,
-	"InvalidPayer":            http.StatusForbidden,
-	"InvalidSecurity":         http.StatusForbidden,
-	"NotSignedUp":             http.StatusForbidden,
-	"RegionDisabledException": http.StatusForbidden,
-	"RequestTimeTooSkewed":    http.StatusForbidden,
-	"SignatureDoesNotMatch":   http.StatusForbidden,
-	"UnauthorizedAccess":      http.StatusForbidden,
-
-	"NoSuchBucket":             http.StatusNotFound,
-	"NoSuchBucketPolicy":       http.StatusNotFound,
-	"NoSuchKey":                http.StatusNotFound,
-	"NoSuchTagSet":             http.StatusNotFound,
-	"NoSuchUpload":             http.StatusNotFound,
-	"NoSuchVersion":            http.StatusNotFound,
-	"NotFound":                 http.StatusNotFound,
-	"MethodNotAllowed":         http.StatusMethodNotAllowed,
-	"NotAcceptable":            http.StatusNotAcceptable,
-	"BucketAlreadyExists":      http.StatusConflict,
-	"BucketNotEmpty":           http.StatusConflict,
-	"InvalidBucketState":       http.StatusConflict,
-	"OperationAborted":         http.StatusConflict,
-	"RestoreAlreadyInProgress": http.StatusConflict,
-
-	"BucketAlreadyOwnedByYou":    http.StatusConflict,
-	"ConditionalRequestConflict": http.StatusConflict,
-	"MissingContentLength":       http.StatusLengthRequired,
-	"PreconditionFailed":         http.StatusPreconditionFailed,
-	"InvalidRange":               http.StatusRequestedRangeNotSatisfiable,
-
-	"InternalError":   http.StatusInternalServerError,
-	"InternalFailure": http.StatusInternalServerError,
-	"NotImplemented":  http.StatusNotImplemented,
-
-	"Busy":               http.StatusServiceUnavailable,
-	"ServiceUnavailable": http.StatusServiceUnavailable,
-	"SlowDown":           http.StatusServiceUnavailable,
-}
-
 // StatusOf returns the HTTP status that goes with an error code of S3 or STS,
-// and 400 for a code it does not know.
+// and 400 for a code it does not know. Source: "Error responses" of the Amazon
+// S3 API Reference and "Common errors" and AssumeRoleWithWebIdentity of the STS
+// API Reference.
 func StatusOf(code string) int {
-	if status, ok := statuses[code]; ok {
-		return status
+	switch code {
+	case "PermanentRedirect":
+		return http.StatusMovedPermanently
+	case "Redirect", "TemporaryRedirect":
+		return http.StatusTemporaryRedirect
+	case "NotModified":
+		return http.StatusNotModified
+	case "AccessDenied", "AccessDeniedException", "AccountProblem", "AllAccessDisabled", "InvalidAccessKeyId",
+		"InvalidClientTokenId", "InvalidObjectState", "InvalidPayer", "InvalidSecurity", "NotSignedUp", "RegionDisabledException",
+		"RequestTimeTooSkewed", "SignatureDoesNotMatch", "UnauthorizedAccess":
+		return http.StatusForbidden
+	case "NoSuchBucket", "NoSuchBucketPolicy", "NoSuchConfiguration", "NoSuchCORSConfiguration", "NoSuchKey", "NoSuchLifecycleConfiguration",
+		"NoSuchObjectLockConfiguration", "NoSuchPublicAccessBlockConfiguration", "NoSuchTagSet", "NoSuchUpload", "NoSuchVersion",
+		"NoSuchWebsiteConfiguration", "NotFound", "ObjectLockConfigurationNotFoundError", "OwnershipControlsNotFoundError",
+		"ReplicationConfigurationNotFoundError", "ServerSideEncryptionConfigurationNotFoundError":
+		return http.StatusNotFound
+	case "MethodNotAllowed":
+		return http.StatusMethodNotAllowed
+	case "NotAcceptable":
+		return http.StatusNotAcceptable
+	case "BucketAlreadyExists", "BucketNotEmpty", "InvalidBucketState", "OperationAborted", "RestoreAlreadyInProgress",
+		"BucketAlreadyOwnedByYou", "ConditionalRequestConflict":
+		return http.StatusConflict
+	case "MissingContentLength":
+		return http.StatusLengthRequired
+	case "PreconditionFailed":
+		return http.StatusPreconditionFailed
+	case "InvalidRange":
+		return http.StatusRequestedRangeNotSatisfiable
+	case "InternalError", "InternalFailure":
+		return http.StatusInternalServerError
+	case "NotImplemented":
+		return http.StatusNotImplemented
+	case "Busy", "ServiceUnavailable", "SlowDown":
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusBadRequest
 	}
-	return http.StatusBadRequest
 }
 
 // ErrorXML returns an S3 error document. Characters that XML cannot hold are
