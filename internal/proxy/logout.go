@@ -31,6 +31,9 @@ func (s *Server) serveLogout(x *exchange) error {
 	if x.r.Method != http.MethodPost {
 		return &refusal{Code: "MethodNotAllowed", Message: "Logout tokens are posted.", Status: http.StatusMethodNotAllowed}
 	}
+	if !s.logoutCalls.permits(x.event.Client.IP, logoutsPerMinute, time.Now()) {
+		return &refusal{Code: "SlowDown", Message: "Too many logout tokens come from this address. Send this one again in a minute.", Status: http.StatusTooManyRequests}
+	}
 	raw, err := logoutToken(x)
 	if err != nil {
 		return err
@@ -146,7 +149,7 @@ func (s *Server) logOut(x *exchange, o revocation.Order) error {
 // answerLogout sends a refusal as the specification wants it.
 func answerLogout(w http.ResponseWriter, _ *http.Request, f *refusal, id string) {
 	code := "invalid_request"
-	if f.status() >= 500 {
+	if f.status() >= 500 || f.status() == http.StatusTooManyRequests {
 		code = "temporarily_unavailable"
 	}
 	body, _ := json.Marshal(struct { // two texts, which cannot fail
@@ -159,6 +162,9 @@ func answerLogout(w http.ResponseWriter, _ *http.Request, f *refusal, id string)
 	h.Set("X-Content-Type-Options", "nosniff")
 	if f.status() == http.StatusMethodNotAllowed {
 		h.Set("Allow", http.MethodPost)
+	}
+	if f.status() == http.StatusTooManyRequests {
+		h.Set("Retry-After", "60")
 	}
 	w.WriteHeader(f.status())
 	w.Write(body)

@@ -57,7 +57,8 @@ type Server struct {
 	times       times
 	regions     regions
 	revoked     *revocation.List
-	running     *running   // exchanges, for orders to cut
+	running     *running // exchanges, for orders to cut
+	logoutCalls perMinute
 	logouts     sync.Mutex // held from when a logout token is looked up until its order is given
 	rules       atomic.Pointer[rules]
 	serving     sync.WaitGroup // connections

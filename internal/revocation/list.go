@@ -82,7 +82,7 @@ func same(a, b fs.FileInfo) bool {
 	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && os.SameFile(a, b)
 }
 
-// read looks at the file again. Of a file that has grown only the end is read.
+// read looks at the file again.
 func (l *List) read() error {
 	f, err := os.Open(l.path)
 	if err != nil {
@@ -96,16 +96,13 @@ func (l *List) read() error {
 		return fmt.Errorf("read revocations: %w", err)
 	}
 	l.generation++
-	next := newState()
-	if l.now != nil && l.fault == nil && l.info != nil && os.SameFile(info, l.info) && info.Size() >= l.now.offset {
-		next = l.now
-	}
-	l.info, l.fault = info, l.take(f, info, next)
+	l.info, l.fault = info, l.take(f, info)
 	return l.fault
 }
 
-// take reads f from where next ends, and puts next in force.
-func (l *List) take(f *os.File, info fs.FileInfo, next *state) error {
+// take reads f and puts it in force. If it begins as it did, only what was added
+// is decoded.
+func (l *List) take(f *os.File, info fs.FileInfo) error {
 	switch {
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("revocations %q: not a file", l.path)
@@ -114,7 +111,11 @@ func (l *List) take(f *os.File, info fs.FileInfo, next *state) error {
 	case info.Size() > maxFile:
 		return fmt.Errorf("revocations %q: larger than %d bytes", l.path, maxFile)
 	}
-	data, err := io.ReadAll(io.NewSectionReader(f, next.offset, maxFile))
+	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	next := newState()
+	if l.now != nil && l.now.begins(data) {
+		next = l.now
+	}
 	if err == nil {
 		err = next.read(data)
 	}

@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,9 +17,10 @@ type Change struct {
 
 // A state is what the lines of the file amount to.
 type state struct {
-	offset   int64  // of the end of the last whole line
-	base     uint64 // number of the last record when the file was written anew
-	previous uint64 // number of the last record here
+	offset   int64             // of the end of the last whole line
+	sum      [sha256.Size]byte // of what is before it
+	base     uint64            // number of the last record when the file was written anew
+	previous uint64            // number of the last record here
 	recorded uint64
 	lines    int
 	orders   map[string]*Order // in force, by id
@@ -44,16 +46,22 @@ func newState() *state {
 // seq is the number of the last record that was ever written.
 func (s *state) seq() uint64 { return max(s.base, s.previous) }
 
-// read takes the whole lines of data, which begin at the state's offset. What
-// follows the last line end is a line that somebody has begun to write: it was
+// begins says whether data begins with what the state was read from.
+func (s *state) begins(data []byte) bool {
+	return int64(len(data)) >= s.offset && sha256.Sum256(data[:s.offset]) == s.sum
+}
+
+// read takes the whole lines of a file from the state's offset on. What follows
+// the last line end is a line that somebody has begun to write: it was
 // acknowledged to nobody. After an error the state is good for nothing.
-func (s *state) read(data []byte) error {
-	for {
+func (s *state) read(file []byte) error {
+	for data := file[s.offset:]; ; {
 		end := bytes.IndexByte(data, '\n') + 1
 		if end == 0 {
 			if s.offset == 0 {
 				return errors.New("it has no first line")
 			}
+			s.sum = sha256.Sum256(file[:s.offset])
 			return nil
 		}
 		s.lines++
