@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ func (a *attack) framing() {
 	a.doors()
 	a.domains()
 	a.brokenBodies()
+	a.brokenChunks()
 }
 
 func (a *attack) lengths() {
@@ -60,7 +62,7 @@ func (a *attack) targets() {
 	for _, host := range []string{"evil.example", "169.254.169.254", "127.0.0.1:1", "secret-bucket.s3.amazonaws.com", "unlabelled-bucket.evil.example", "[::1]:80", "evil.example."} {
 		a.run("T13/host "+host, func(t *testing.T) {
 			var asked string
-			a.store.answerWith(func(w http.ResponseWriter, r *http.Request) bool { asked = r.Host; w.Write([]byte("ok")); return true })
+			a.store.answerWith(func(w http.ResponseWriter, r *http.Request) bool { asked = r.Host; return ok(w, r) })
 			defer a.store.answerWith(ok)
 			a.wantPassed(t, reading("/lake/customers/x", "Host: "+host).sign(a.by("alice")).String(), "alice", "GET /lake/customers/x")
 			if "http://"+asked != a.store.URL {
@@ -136,7 +138,8 @@ func (a *attack) secondRequests() {
 }
 
 // ok is an upstream that has and takes everything.
-func ok(w http.ResponseWriter, _ *http.Request) bool {
+func ok(w http.ResponseWriter, r *http.Request) bool {
+	io.Copy(io.Discard, r.Body)
 	w.Write([]byte("ok"))
 	return true
 }

@@ -109,7 +109,7 @@ func (d draw) request() (m message, bucket, key string) {
 	return m, bucket, key
 }
 
-// drawn signs m in one of the ways there are.
+// signed signs m in one of the ways there are.
 func (d draw) signed(a *arena, m message) (raw string, who string) {
 	who = d.of("alice", "alice", "alice", "bob", "bob")
 	s := seal{keys: a.held[who]}
@@ -122,7 +122,7 @@ func (d draw) signed(a *arena, m message) (raw string, who string) {
 	return m.framed("h").sign(s).String(), who
 }
 
-const draws = 6000
+const draws = 3000
 
 // P3, P5, P8, P9 of the list of properties: what the upstream is asked is what
 // was decided on, is asked only then, and what is blocked is answered alike
