@@ -102,8 +102,7 @@ func fill(v reflect.Value, owner, name string) {
 func everyOperation() map[string]func(ctx context.Context, c *s3.Client) error {
 	all := map[string]func(ctx context.Context, c *s3.Client) error{}
 	client := reflect.TypeFor[*s3.Client]()
-	for i := range client.NumMethod() {
-		m := client.Method(i)
+	for m := range client.Methods() {
 		if m.Type.NumIn() != 4 || m.Type.NumOut() != 2 || !strings.HasSuffix(m.Type.In(2).String(), "Input") {
 			continue
 		}

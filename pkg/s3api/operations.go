@@ -1,6 +1,9 @@
 package s3api
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // An Operation is what the table of operations says of one operation, for
 // documentation, tests and tools.
@@ -39,10 +42,8 @@ func appendNew[T comparable](list []T, v T) []T {
 	if v == zero {
 		return list
 	}
-	for _, have := range list {
-		if have == v {
-			return list
-		}
+	if slices.Contains(list, v) {
+		return list
 	}
 	return append(list, v)
 }

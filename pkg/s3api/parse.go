@@ -153,18 +153,18 @@ func find(method string, l level, in input) (*operation, error) {
 			best = op
 		}
 	}
-	if best != nil && (best.refused == "" || len(best.marks) > 0) {
+	if best != nil && len(best.marks) > 0 {
 		return best, nil
 	}
-	for _, p := range in.query {
-		if slices.Contains(subresources, p.Name) {
+	for _, p := range in.query { // each of them would make it another operation
+		if slices.Contains(subresources, p.Name) && (best == nil || !slices.Contains(best.params, p.Name)) {
 			return nil, notServed(method, l, p.Name)
 		}
 	}
-	if best != nil {
-		return best, nil
+	if best == nil {
+		return nil, notServed(method, l, "")
 	}
-	return nil, notServed(method, l, "")
+	return best, nil
 }
 
 func notServed(method string, l level, subresource string) error {
@@ -207,12 +207,10 @@ func (c *Call) takeParams(in input) error {
 			}
 			c.Query = append(c.Query, p)
 		case p.Name == "x-id", slices.Contains(c.op.drops, p.Name):
-		case !slices.Contains(subresources, p.Name):
-			return refuse("InvalidArgument", "%s does not take the parameter %s.", c.Operation, quoted(p.Name))
-		case len(c.op.marks) > 0:
+		case slices.Contains(subresources, p.Name):
 			return refuse("InvalidArgument", "The request asks for two operations at once: ?%s and ?%s.", c.op.marks[0].name, p.Name)
 		default:
-			return notServed(c.op.method, c.op.level, p.Name)
+			return refuse("InvalidArgument", "%s does not take the parameter %s.", c.Operation, quoted(p.Name))
 		}
 	}
 	return nil

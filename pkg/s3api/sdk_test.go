@@ -26,7 +26,7 @@ type captured struct {
 // clientFor returns an S3 client whose requests end in *c.
 func clientFor(c *captured) *s3.Client {
 	return s3.New(s3.Options{
-		Region: "us-east-1", BaseEndpoint: aws.String("https://s3.example"), UsePathStyle: true,
+		Region: "us-east-1", BaseEndpoint: aws.String("https://s3.example"), UsePathStyle: true, DisableS3ExpressSessionAuth: aws.Bool(true),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AK", SecretAccessKey: "SK", SessionToken: "T"}, nil
 		}),
