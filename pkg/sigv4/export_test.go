@@ -16,10 +16,21 @@ func Canonical(r *http.Request, names []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return string(canonicalRequest(r.Method, path, params, h, names)), nil
+	return string(canonicalRequest(r.Method, path, params, h, names, false)), nil
 }
 
 // SignatureOf signs a canonical request.
 func SignatureOf(canonical, secret, region, service string, t time.Time) []byte {
 	return sign(signingKey(secret, region, service, t), region, service, t, []byte(canonical))
 }
+
+// CanonicalOf is the canonical request of s, in which a tab is a space.
+func CanonicalOf(s *Signature) string {
+	if s.folded != nil {
+		return string(s.folded) + s.payload
+	}
+	return string(s.canonical) + s.payload
+}
+
+// SignedNames are the names in SignedHeaders.
+func SignedNames(s *Signature) []string { return s.signed }

@@ -202,8 +202,9 @@ func readsOnly(method string) bool {
 }
 
 // canonicalHeader appends name and values as they are signed: trimmed, runs of
-// spaces collapsed, several lines joined by commas in their order.
-func canonicalHeader(b []byte, name string, lines []string) []byte {
+// spaces collapsed, several lines joined by commas in their order. Where fold
+// holds, a tab is a space.
+func canonicalHeader(b []byte, name string, lines []string, fold bool) []byte {
 	b = append(b, name...)
 	b = append(b, ':')
 	for i, line := range lines {
@@ -212,6 +213,9 @@ func canonicalHeader(b []byte, name string, lines []string) []byte {
 		}
 		space := false
 		for _, c := range []byte(strings.Trim(line, " \t")) {
+			if c == '\t' && fold {
+				c = ' '
+			}
 			if c == ' ' && space {
 				continue
 			}
@@ -220,4 +224,17 @@ func canonicalHeader(b []byte, name string, lines []string) []byte {
 		}
 	}
 	return append(b, '\n')
+}
+
+// hasTabs reports whether a signed value has a tab inside, so that signers
+// disagree on its canonical form.
+func (h header) hasTabs(signed []string) bool {
+	for _, name := range signed {
+		for _, line := range h[name] {
+			if strings.Contains(strings.Trim(line, " \t"), "\t") {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -67,7 +67,7 @@ func Sign(r *http.Request, c Credentials, region, service, payloadHash string, n
 	}
 	b := make([]byte, 0, 1024)
 	b = append(b, r.Method+"\n"+path+"\n"+r.URL.RawQuery+"\n"...)
-	b = appendHeaders(b, h, names)
+	b = appendHeaders(b, h, names, false)
 	b = append(b, payloadHash...)
 	r.Header.Set("Authorization", algorithm+
 		" Credential="+c.AccessKeyID+"/"+scope(now.Format(dayFormat), region, service)+
@@ -77,9 +77,9 @@ func Sign(r *http.Request, c Credentials, region, service, payloadHash string, n
 
 // appendHeaders appends the part of a canonical request from its headers up to
 // the payload's line.
-func appendHeaders(b []byte, h header, names []string) []byte {
+func appendHeaders(b []byte, h header, names []string, fold bool) []byte {
 	for _, name := range names {
-		b = canonicalHeader(b, name, h[name])
+		b = canonicalHeader(b, name, h[name], fold)
 	}
 	b = append(b, '\n')
 	b = append(b, strings.Join(names, ";")...)

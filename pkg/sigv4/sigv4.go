@@ -36,6 +36,7 @@ type Signature struct {
 	signed    []string // names in SignedHeaders
 	signature [32]byte
 	canonical []byte // the canonical request up to its last line
+	folded    []byte // the same with tabs in header values as spaces; nil when there are none
 	payload   string // that line; "" when the client did not say, and then NeedsBody
 	verified  Verified
 }
@@ -73,7 +74,10 @@ func Parse(r *http.Request) (*Signature, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.canonical = canonicalRequest(r.Method, path, params, h, s.signed)
+	s.canonical = canonicalRequest(r.Method, path, params, h, s.signed, false)
+	if h.hasTabs(s.signed) {
+		s.folded = canonicalRequest(r.Method, path, params, h, s.signed, true)
+	}
 	s.verified = Verified{
 		method:  r.Method,
 		host:    r.Host,
@@ -92,8 +96,9 @@ func Parse(r *http.Request) (*Signature, error) {
 
 // canonicalRequest makes all of the canonical request but its last line, the
 // payload's. path is encoded anew, once: however the client wrote it, this one
-// form is what is signed, and Verified.Path is what it encodes.
-func canonicalRequest(method, path string, params []Param, h header, signed []string) []byte {
+// form is what is signed, and Verified.Path is what it encodes. fold is that of
+// canonicalHeader.
+func canonicalRequest(method, path string, params []Param, h header, signed []string, fold bool) []byte {
 	signable := make([]Param, 0, len(params))
 	for _, p := range params {
 		if p.Name != paramSignature {
@@ -107,5 +112,5 @@ func canonicalRequest(method, path string, params []Param, h header, signed []st
 	b = append(b, '\n')
 	b = append(b, EncodeQuery(signable)...)
 	b = append(b, '\n')
-	return appendHeaders(b, h, signed)
+	return appendHeaders(b, h, signed, fold)
 }
