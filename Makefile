@@ -12,7 +12,7 @@ MODULES  := . test/e2e
 FUZZTIME ?= 30s
 BENCH    ?= .
 STORY    ?= .
-TIMEOUT  ?= 10m
+TIMEOUT  ?= 20m
 
 node := test/e2e/node
 
