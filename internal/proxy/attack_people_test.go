@@ -27,6 +27,7 @@ func (a *attack) people() {
 			}
 		})
 	}
+	a.proxies()
 	a.run("advisory 32/the same subject of two issuers", a.twoIssuers)
 	a.run("advisory 49/no secret is written", func(t *testing.T) {
 		written := a.log.String() + a.rawEvents()
@@ -71,4 +72,30 @@ func (a *attack) twoIssuers(t *testing.T) {
 		t.Error("a guest got the role")
 	}
 	c.events()
+}
+
+// proxies: X-Forwarded-For is believed of those who are trusted, up to the first
+// address that is not theirs.
+func (a *attack) proxies() {
+	c := start(a.t, func(config string) string { return config + "trusted_proxies: [127.0.0.0/8, 10.0.0.0/8]\n" })
+	c.store.answerWith(ok)
+	b := c.attacked(a.t)
+	for name, of := range map[string]struct {
+		lines []string
+		ip    string
+	}{
+		"a chain through a trusted proxy": {[]string{"X-Forwarded-For: 192.0.2.66, 10.0.0.1"}, "192.0.2.66"},
+		"what the client wrote before it": {[]string{"X-Forwarded-For: 192.0.2.1, 192.0.2.66"}, "192.0.2.66"},
+		"in two lines":                    {[]string{"X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.66, 10.0.0.2"}, "192.0.2.66"},
+		"the client seems to be a proxy":  {[]string{"X-Forwarded-For: 10.0.0.9, 192.0.2.66"}, "192.0.2.66"},
+		"another header":                  {[]string{"X-Real-Ip: 192.0.2.1", "Forwarded: for=192.0.2.1"}, "127.0.0.1"},
+	} {
+		a.run("T31/"+name, func(t *testing.T) {
+			b.sidecar.t = t
+			_, events := b.wantPassed(t, b.signed(reading("/lake/customers/x", of.lines...), b.by("alice")), "alice", "GET /lake/customers/x")
+			if events[0].Client.IP != of.ip {
+				t.Errorf("the event is from %q, want %q", events[0].Client.IP, of.ip)
+			}
+		})
+	}
 }
