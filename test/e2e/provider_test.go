@@ -60,6 +60,7 @@ type quirk struct {
 	Metadata      map[string]any `json:"metadata,omitempty"`
 	MetadataSize  int            `json:"metadataSize,omitempty"`
 	MetadataMoved string         `json:"metadataMoved,omitempty"`
+	LogoutURI     string         `json:"logoutURI,omitempty"`
 }
 
 // A call is a request that the provider has answered, as it tells of it.

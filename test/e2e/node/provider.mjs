@@ -21,6 +21,7 @@
 //   metadata      members to change; null takes one away
 //   metadataSize  bytes to add to the metadata
 //   metadataMoved an address to which requests for the metadata are redirected
+//   logoutURI     where logout tokens are posted when a session ends
 import http from 'node:http';
 import https from 'node:https';
 import readline from 'node:readline';
@@ -45,6 +46,7 @@ const codePage = (title, button) => (ctx, form) => {
 };
 
 const provider = new Provider(issuer, {
+  fetch: (url, options) => globalThis.fetch(url, { ...options, dispatcher: undefined }), // its own dispatcher refuses loopback
   jwks: { keys: [settings.jwk] },
   cookies: { keys: ['only for tests'] },
   clients: [{
@@ -56,6 +58,7 @@ const provider = new Provider(issuer, {
     grant_types: ['authorization_code', ...(quirk.noRefresh ? [] : ['refresh_token']),
       ...(quirk.device ? ['urn:ietf:params:oauth:grant-type:device_code'] : [])],
     response_types: ['code'],
+    ...(quirk.logoutURI && { backchannel_logout_uri: quirk.logoutURI, backchannel_logout_session_required: true }),
   }],
   pkce: { required: () => true },
   claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'], groups: [groupsClaim] },
@@ -65,6 +68,7 @@ const provider = new Provider(issuer, {
   features: {
     devInteractions: { enabled: false },
     rpInitiatedLogout: { enabled: !quirk.noLogout },
+    backchannelLogout: { enabled: Boolean(quirk.logoutURI) },
     revocation: { enabled: !quirk.noRevocation },
     deviceFlow: {
       enabled: Boolean(quirk.device),
