@@ -218,6 +218,27 @@ func TestPresignedExtras(t *testing.T) {
 	}
 }
 
+// TestPresignedChecksums has checksums of a body in the query, where the
+// JavaScript SDK puts that of nothing. They are signed, and say nothing.
+func TestPresignedChecksums(t *testing.T) {
+	d := drawn{method: "PUT", path: "/b/k", params: []sigv4.Param{
+		{"X-Amz-Content-Sha256", sigv4.UnsignedPayload}, {"x-amz-checksum-crc32", "AAAAAA=="}, {"X-Amz-Checksum-Sha256", "bad"}, {"x-amz-sdk-checksum-algorithm", "CRC32"},
+		{"x-amz-checksum-algorithm", "CRC32"}, {"x-amz-storage-class", "STANDARD_IA"},
+	}}
+	v, err := verify(received(t, sent(t, d.presigned(t))), secretKey, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := http.Header{"X-Amz-Checksum-Algorithm": {"CRC32"}, "X-Amz-Storage-Class": {"STANDARD_IA"}}
+	if diff := cmp.Diff(want, v.Header()); diff != "" || len(v.Query()) != 0 {
+		t.Errorf("query %v, header (-want +got):\n%s", v.Query(), diff)
+	}
+	changed := received(t, sent(t, d.presigned(t)))
+	changed.RequestURI = strings.Replace(changed.RequestURI, "AAAAAA", "BBBBBB", 1)
+	_, err = verify(changed, secretKey, noon)
+	wantCode(t, err, "SignatureDoesNotMatch")
+}
+
 // TestPresignedPayloads has presigned requests whose signature is right.
 func TestPresignedPayloads(t *testing.T) {
 	presigned := func(method, param, header string) *http.Request {

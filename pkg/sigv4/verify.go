@@ -171,7 +171,7 @@ func (v *Verified) Query() []Param { return slices.Clone(v.query) }
 // what is written, was refused by Parse. The token aws-chunked is taken out of
 // Content-Encoding, because Body removes that framing. X-Amz- headers that SDKs
 // moved into the query of a presigned URL, where the signature covers them, are
-// here as headers.
+// here as headers, but for checksums of the body, which nobody knew then.
 func (v *Verified) Header() http.Header { return v.header.Clone() }
 
 // Payload is what the signature says about the body.
