@@ -3,6 +3,9 @@ package checksum_test
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -69,5 +72,68 @@ func TestWhatIsNone(t *testing.T) {
 	}
 	if _, ok := (checksum.Algorithm{}).Decode(""); ok {
 		t.Error("none has a sum")
+	}
+}
+
+// TestVectors holds the sums to those of the AWS SDK for JavaScript, which
+// test/e2e sends to a server that computes them, too.
+func TestVectors(t *testing.T) {
+	data, err := os.ReadFile("testdata/sums.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []struct {
+		Length int               `json:"length"`
+		Sums   map[string]string `json:"sums"`
+	}
+	if err := json.Unmarshal(data, &vectors); err != nil || len(vectors) != 20 {
+		t.Fatalf("%d vectors, %v", len(vectors), err)
+	}
+	for _, vec := range vectors {
+		text := make([]byte, vec.Length)
+		for i := range text {
+			text[i] = byte((7*i + 3) % 251)
+		}
+		for _, header := range checksum.Headers() {
+			a, _ := checksum.ForHeader(header)
+			whole, pieces := a.New(), a.New()
+			whole.Write(text)
+			for piece := range slices.Chunk(text, 13) {
+				pieces.Write(piece)
+			}
+			want := vec.Sums[header]
+			if got := base64.StdEncoding.EncodeToString(whole.Sum(nil)); got != want {
+				t.Errorf("%s of %d bytes: %s, want %s", header, vec.Length, got, want)
+			}
+			if got := base64.StdEncoding.EncodeToString(pieces.Sum(nil)); got != want {
+				t.Errorf("%s of %d bytes in pieces: %s, want %s", header, vec.Length, got, want)
+			}
+		}
+	}
+}
+
+// TestUnderFIPS runs in a process of its own, where only algorithms of FIPS 140
+// may be used.
+func TestUnderFIPS(t *testing.T) {
+	if os.Getenv("GODEBUG") != "fips140=only" {
+		again := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestUnderFIPS$", "-test.v")
+		again.Env = append(os.Environ(), "GODEBUG=fips140=only")
+		out, err := again.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "--- PASS: TestUnderFIPS") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	for _, header := range checksum.Headers() {
+		a, _ := checksum.ForHeader(header)
+		forbidden := header == "x-amz-checksum-md5" || header == "x-amz-checksum-sha1"
+		h := a.New()
+		if (h == nil) != forbidden {
+			t.Errorf("%s: %v", header, h)
+		}
+		if h != nil {
+			h.Write([]byte("x"))
+			h.Sum(nil)
+		}
 	}
 }

@@ -134,40 +134,54 @@ func TestCapturedRequestsVerify(t *testing.T) {
 // TestCapturedRequestsChanged changes one thing of each request. Whatever then
 // verifies has the canonical request that was signed, and means the same.
 func TestCapturedRequestsChanged(t *testing.T) {
-	const seed = 7
 	for name, f := range capturedFiles(t) {
 		t.Run(name, func(t *testing.T) {
+			const seed = 7
 			rnd := rand.New(rand.NewPCG(seed, seed))
-			changes := 60_000 / len(f.Requests)
-			refused, same, unread := 0, 0, 0
+			each := 40_000/len(f.Requests) + 1
+			var n tally
 			for _, raw := range f.raws() {
-				base, err := read(received(t, raw), f.SecretAccessKey)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for range changes {
-					changed, must := change(rnd, raw)
-					r, err := http.ReadRequest(newReader(changed))
-					if err != nil {
-						unread++ // net/http answers 400 itself
-						continue
-					}
-					got, err := read(r, f.SecretAccessKey)
-					if err != nil {
-						refused++
-						continue
-					}
-					same++
-					if diff := base.diff(got); must || diff != "" {
-						t.Fatalf("verified after a change (seed %d):\n%s\n%s\n%s", seed, diff, raw, changed)
-					}
-				}
+				n.change(t, rnd, raw, f.SecretAccessKey, each)
 			}
-			t.Logf("seed %d: %d refused, %d of the same meaning, %d that net/http does not read", seed, refused, same, unread)
-			if refused < changes*len(f.Requests)/2 || same == 0 {
-				t.Errorf("%d refused and %d of the same meaning: the test does not test", refused, same)
-			}
+			n.check(t, seed, each*len(f.Requests))
 		})
+	}
+}
+
+// A tally counts what came of changed requests.
+type tally struct{ refused, same, unread int }
+
+// change changes raw in so many ways, one at a time.
+func (n *tally) change(t *testing.T, rnd *rand.Rand, raw, secret string, ways int) {
+	t.Helper()
+	base, err := read(received(t, raw), secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range ways {
+		changed, must := change(rnd, raw)
+		r, err := http.ReadRequest(newReader(changed))
+		if err != nil {
+			n.unread++ // net/http answers 400 itself
+			continue
+		}
+		got, err := read(r, secret)
+		if err != nil {
+			n.refused++
+			continue
+		}
+		n.same++
+		if diff := base.diff(got); must || diff != "" {
+			t.Fatalf("verified after a change:\n%s\n%s\n%s", diff, raw, changed)
+		}
+	}
+}
+
+func (n *tally) check(t *testing.T, seed, changes int) {
+	t.Helper()
+	t.Logf("seed %d, %d changes: %d refused, %d of the same meaning, %d that net/http does not read", seed, changes, n.refused, n.same, n.unread)
+	if n.refused < changes/2 || n.same == 0 || n.refused+n.same+n.unread != changes {
+		t.Errorf("%+v: the test does not test", *n)
 	}
 }
 

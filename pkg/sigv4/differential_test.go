@@ -70,7 +70,7 @@ func draw(rnd *rand.Rand) drawn {
 	headers := map[string][]string{
 		"X-Amz-Meta-A": {"  two   spaces  "}, "X-Amz-Meta-Unicode": {"\u00fcber"}, "Content-Type": {"text/plain; charset=utf-8"},
 		"Range": {"bytes=0-1"}, "If-Match": {`"e"`}, "Accept": {"a", "b  c", "d"}, "X-Amz-Acl": {"private"}, "X-Amz-Meta-Empty": {""},
-		"Content-Encoding": {"gzip"}, "Cache-Control": {"no-cache", "no-store"}, "Content-Md5": {"1B2M2Y8AsgTpgAmY7PhCfg=="},
+		"Content-Encoding": {"gzip"}, "Cache-Control": {"no-cache", "no-store"}, "Content-Md5": {sumOf("x-amz-checksum-md5", d.body)},
 	}
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		if rnd.IntN(4) == 0 {
@@ -126,32 +126,6 @@ func (d drawn) presignedOver(t testing.TB, hash string) *http.Request {
 	delete(header, "Host")
 	r.Header = header
 	return r
-}
-
-// sameMeaning compares all that a Verified says, but for headers that may be
-// used unsigned and the length of an unsigned body, which is as unsigned.
-func sameMeaning(a, b *sigv4.Verified) bool {
-	p, q := a.Payload(), b.Payload()
-	if p.Mode == sigv4.Unsigned {
-		q.Length = p.Length
-	}
-	return a.Method() == b.Method() && a.Host() == b.Host() && a.Path() == b.Path() && p == q &&
-		slices.Equal(a.Query(), b.Query()) && cmp.Equal(must(a), must(b))
-}
-
-// must gives the headers that cannot have been used unless they were signed.
-func must(v *sigv4.Verified) http.Header {
-	h := v.Header()
-	maps.DeleteFunc(h, func(name string, lines []string) bool {
-		return slices.Contains([]string{"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language",
-			"Content-Type", "Expires", "Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range"}, name)
-	})
-	for name, lines := range h { // the signature does not cover runs of spaces
-		for i, line := range lines {
-			h[name][i] = strings.Join(strings.FieldsFunc(line, func(c rune) bool { return c == ' ' }), " ")
-		}
-	}
-	return h
 }
 
 func TestRequestsSignedByTheSDKVerify(t *testing.T) {
@@ -232,46 +206,18 @@ func TestSignForSTSVerifiesWithTheBody(t *testing.T) {
 // TestChangedRequestsDoNotVerify changes one byte, adds one header or doubles
 // one parameter. Whatever then verifies must mean exactly what was signed.
 func TestChangedRequestsDoNotVerify(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(5, 6))
-	const changes = 100_000
-	refused, same, unread := 0, 0, 0
+	const seed, changes = 5, 100_000
+	rnd := rand.New(rand.NewPCG(seed, seed))
+	var n tally
 	for i := range changes / 25 {
 		d := draw(rnd)
 		r := d.bySDK(t)
 		if i%3 == 0 {
 			r = d.presigned(t)
 		}
-		raw := sent(t, r)
-		base, err := verify(received(t, raw), secretKey, noon)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 25 {
-			changed, must := change(rnd, raw)
-			in, err := http.ReadRequest(newReader(changed))
-			if err != nil {
-				unread++
-				continue // net/http answers 400 itself
-			}
-			v, err := verify(in, secretKey, noon)
-			if err != nil {
-				refused++
-				continue
-			}
-			same++
-			if must || !sameMeaning(base, v) {
-				t.Fatalf("verified after a change:\n%s\n%s", raw, changed)
-			}
-			body, err := io.ReadAll(v.Body(in.Body))
-			if d.hash != sigv4.UnsignedPayload && i%3 != 0 && err == nil && string(body) != d.body {
-				t.Fatalf("another body was proved:\n%s\n%s", raw, changed)
-			}
-		}
+		n.change(t, rnd, sent(t, r), secretKey, 25)
 	}
-	t.Logf("%d changes: %d refused, %d of the same meaning, %d that net/http does not read", changes, refused, same, unread)
-	if refused < changes/2 || same == 0 || refused+same+unread != changes {
-		t.Errorf("%d refused and %d of the same meaning: the test does not test", refused, same)
-	}
+	n.check(t, seed, changes)
 }
 
 // change gives raw with one thing changed, and whether it must be refused

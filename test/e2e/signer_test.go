@@ -312,3 +312,43 @@ func signWithGo(t *testing.T, p *tape) string {
 	p.keepPresigned(presignedRequest{r.Method, r.URL, headers})
 	return "aws-sdk-go-v2"
 }
+
+// TestChecksumsOfTheUpstream sends the vectors of pkg/checksum to a server that
+// computes all ten sums.
+func TestChecksumsOfTheUpstream(t *testing.T) {
+	var vectors []struct {
+		Length int
+		Sums   map[string]string
+	}
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join("..", "..", "pkg", "checksum", "testdata", "sums.json"))), &vectors); err != nil {
+		t.Fatal(err)
+	}
+	u := startUpstream(t)
+	status := func(body []byte, header, sum string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, u.endpoint+"/"+bucket+"/sums", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set(header, sum)
+		response, err := http.DefaultClient.Do(sign(t, r, aws.Credentials{AccessKeyID: upstreamKey, SecretAccessKey: upstreamSecret}, string(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		return response.StatusCode
+	}
+	for _, vec := range vectors {
+		body := make([]byte, vec.Length)
+		for i := range body {
+			body[i] = byte((7*i + 3) % 251)
+		}
+		for header, sum := range vec.Sums {
+			if got := status(body, header, sum); got != http.StatusOK {
+				t.Errorf("%s of %d bytes: %d", header, vec.Length, got)
+			}
+			if got := status(append(body, 'x'), header, sum); got != http.StatusBadRequest {
+				t.Errorf("%s of another body: %d", header, got)
+			}
+		}
+	}
+}
