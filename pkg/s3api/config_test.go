@@ -111,11 +111,27 @@ func TestBucketPolicyDocuments(t *testing.T) {
 	for name, body := range map[string]string{
 		"two effects": `{"Statement": [{"Effect": "Deny", "Effect": "Allow"}]}`,
 		"cut":         `{"Statement": [`, "more": `{} {}`, "no object": `[]`, "nothing": ``, "text": `"x"`, "invalid UTF-8": "{\"a\": \"\xff\"}",
-		"deep": strings.Repeat(`{"a":`, 10_000), "long": `{"a": "` + strings.Repeat("x", 20<<10) + `"}`,
+		"a name in two cases": `{"Statement": [], "statement": []}`, "half a surrogate": `{"a": "\ud800"}`, "half a surrogate in a name": `{"\udc00": 1}`,
+		"17 deep": strings.Repeat(`{"a":`, 17) + "{}" + strings.Repeat("}", 17),
+		"deep":    strings.Repeat(`{"a":`, 10_000), "long": `{"a": "` + strings.Repeat("x", 20<<10) + `"}`,
 	} {
 		call, err := put(body)
 		if _, ok := errors.AsType[*s3api.Error](err); !ok || call.EncodeBody(nil) != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// White space around the name of a bucket is no part of it, for any reader.
+func TestSpaceAroundDestinations(t *testing.T) {
+	call, err := s3api.Parse(request("PUT /bucket?logging"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := call.SetBody([]byte("<BucketLoggingStatus><LoggingEnabled><TargetBucket>\n other </TargetBucket></LoggingEnabled></BucketLoggingStatus>")); err != nil {
+		t.Fatal(err)
+	}
+	if sent := string(call.EncodeBody(nil)); !strings.Contains(sent, "<TargetBucket>other</TargetBucket>") || call.Targets[1].Bucket != "other" {
+		t.Errorf("%s is sent on, and %+v decided upon", sent, call.Targets)
 	}
 }

@@ -97,6 +97,8 @@ func TestOperationAndTargets(t *testing.T) {
 			targets{put, from("GetObjectVersion", "source", "k", "7"), from("GetObjectVersionTagging", "source", "k", "7")}},
 		{"PUT /bucket/k", []string{copyOf, replace, "X-Amz-Tagging: a=b"}, "CopyObject",
 			targets{put, from("GetObject", "source", "k", ""), exact(updates, "PutObjectTagging", "k", "")}},
+		{"PUT /bucket/k", []string{copyOf + "?versionId=7", replace, "X-Amz-Object-Annotation-Directive: COPY"}, "CopyObject",
+			targets{put, from("GetObjectVersion", "source", "k", "7"), exact(updates, "PutObjectAnnotation", "k", ""), from("GetObjectAnnotation", "source", "k", "7")}},
 		{"PUT /bucket/k?partNumber=1&uploadId=u", nil, "UploadPart", targets{put}},
 		{"PUT /bucket/k?partNumber=1&uploadId=u", []string{copyOf}, "UploadPartCopy", targets{put, from("GetObject", "source", "k", "")}},
 		{"POST /bucket/k?uploadId=u", nil, "CompleteMultipartUpload", targets{put}},
@@ -155,7 +157,7 @@ func TestRefused(t *testing.T) {
 		// parameters
 		{"GET /bucket/k?foo=bar", nil, "InvalidArgument", "foo"},
 		{"GET /bucket/k?versionid=1", nil, "InvalidArgument", "versionid"},
-		{"GET /bucket/k?versionId=", nil, "InvalidArgument", "version"},
+		{"DELETE /bucket/k?versionId=", nil, "InvalidArgument", "version"},
 		{"GET /bucket/k?versionId=a\nb", nil, "InvalidArgument", "version"},
 		{"GET /bucket/k?versionId=a&versionId=b", nil, "InvalidArgument", "versionId"},
 		{"GET /bucket/k?x-id=a&x-id=b", nil, "InvalidArgument", "x-id"},
@@ -170,6 +172,8 @@ func TestRefused(t *testing.T) {
 		{"GET /bucket/k?response-content-type=a\r\nb", nil, "InvalidArgument", "response-content-type"},
 		{"PUT /bucket/k?response-content-type=a", nil, "InvalidArgument", "response-content-type"},
 		// headers
+		{"GET /", []string{"X-Amz-Expected-Bucket-Owner: 1"}, "NotImplemented", "X-Amz-Expected-Bucket-Owner"},
+		{"PUT /bucket", []string{"X-Amz-Expected-Bucket-Owner: 1"}, "NotImplemented", "X-Amz-Expected-Bucket-Owner"},
 		{"PUT /bucket/k", []string{"X-Amz-Rename-Source: a/b"}, "NotImplemented", "X-Amz-Rename-Source"},
 		{"GET /bucket/k", []string{copyOf}, "NotImplemented", "X-Amz-Copy-Source"},
 		{"PUT /bucket/k", []string{"X-Amz-Copy-Source-If-Match: e"}, "NotImplemented", "X-Amz-Copy-Source-If-Match"},
@@ -295,12 +299,12 @@ func TestCopySource(t *testing.T) {
 		}
 	}
 	for value, code := range map[string]string{
-		"": "InvalidArgument", "/": "InvalidArgument", "source": "InvalidArgument", "source/": "InvalidArgument", "//source/k": "InvalidBucketName",
+		"": "InvalidArgument", "/": "InvalidArgument", "source": "InvalidArgument", "source/": "InvalidArgument", "//source/k": "InvalidArgument",
 		"source/a+b": "InvalidArgument", "source/%zz": "InvalidArgument", "source/%4": "InvalidArgument", "source/%": "InvalidArgument",
 		"source/k?": "InvalidArgument", "source/k?versionId=": "InvalidArgument", "source/k?versionid=1": "InvalidArgument",
 		"source/k?versionId=1&acl": "InvalidArgument", "source/k?acl": "InvalidArgument", "source/k?versionId=1?versionId=2": "InvalidArgument",
 		"source/k?versionId=%0a": "InvalidArgument", "source/a%2F..%2Fb": "InvalidArgument", "source/../b": "InvalidArgument",
-		"source/%00": "InvalidArgument", "source/%ff": "InvalidArgument", "Source/k": "InvalidBucketName", "so%3Aurce/k": "NotImplemented",
+		"source/%00": "InvalidArgument", "source/%ff": "InvalidArgument", "Source/k": "InvalidArgument", "so%3Aurce/k": "InvalidArgument",
 		"arn:aws:s3:us-east-1:111122223333:accesspoint/ap/object/k":           "NotImplemented",
 		"arn%3Aaws%3As3%3Aus-east-1%3A111122223333%3Aaccesspoint/ap/object/k": "NotImplemented",
 		"/arn:aws:s3:us-east-1:111122223333:accesspoint/ap/object/k":          "NotImplemented",
