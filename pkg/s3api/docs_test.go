@@ -26,11 +26,12 @@ writes it anew, and a test fails while it says something else.
 * Every target of a request must be allowed, or nothing of it happens. Only DeleteObjects is answered key by key, and ListBuckets shows what a person may use.
 
 Reading configuration is ` + "`reads`" + ` on any data where ordinary clients need it and it gives nothing away. It is ` + "`manages`" + ` where it tells who else may come in, or where data goes.
+ACLs of objects are of that kind, too: they name accounts.
 Writing configuration, and the life of buckets, is ` + "`manages`" + ` on the whole bucket, because it reaches everything in it.
 
-Documents are read by a strict reader: known elements alone, each where and as often as it may stand; no attributes, comments, directives or foreign namespaces; 1 MiB at most (2 MiB for DeleteObjects and
+Documents are read by a strict reader: known elements alone, each where and as often as it may stand; no comments, directives, foreign namespaces or attributes but the type of a grantee; 1 MiB at most (2 MiB for DeleteObjects and
 CompleteMultipartUpload, 20 KiB for a bucket policy). They are written anew for the upstream, with a checksum of their own. A bucket that a document names (the destination of replication, inventory,
-analytics and logging) is a target as well: ` + "`updates`" + ` on the whole of it.
+analytics and logging) is a target as well: ` + "`updates`" + ` on the whole of it. Tags in the document of CreateBucket take s3:TagResource, too.
 
 `
 
@@ -80,7 +81,11 @@ func servedTable() string {
 		}
 		var access, actions []string
 		for _, t := range op.touches {
-			access = appendNew(access, fmt.Sprintf("%s %s", t.access, onWhat(op, t)))
+			kind := fmt.Sprintf("%s %s", t.access, onWhat(op, t))
+			if t.calm[0] != "" {
+				kind += fmt.Sprintf(", %s where %s is %s", Updates, t.calm[0], t.calm[1])
+			}
+			access = appendNew(access, kind)
 			actions = appendNew(actions, strings.TrimSuffix(t.action+", "+t.versioned, ", "))
 		}
 		if op.name == "ListBuckets" {
