@@ -264,7 +264,7 @@ func (r record) wantHeld(t *testing.T, asked message) {
 	}
 	for _, q := range r.asked {
 		e := allowed[0].Request
-		if q.operation != e.Operation || q.bucket != e.Bucket || q.key != e.Key || q.version != e.VersionID || q.method != asked.method || q.source != e.Source && e.Source != "" {
+		if q.operation != e.Operation || q.bucket != e.Bucket || q.key != e.Key || q.version != e.VersionID || q.method != asked.method || q.source != e.Source && (q.source != e.Bucket+"/"+e.Key || e.Source != "") {
 			t.Errorf("%q\nwas decided on as %+v\nand asked as %+v", asked, e, q)
 		}
 		if q.operation == "DeleteObjects" && !sameSet(q.keys, e.Keys) {
