@@ -133,8 +133,8 @@ func (x *exchange) body(call *s3api.Call, verified *sigv4.Verified) (io.Reader, 
 	case s3api.StreamBody:
 		return stream, nil
 	case s3api.XMLBody:
-		if payload.Length > s3api.MaxXMLBody {
-			return nil, &refusal{Code: "MaxMessageLengthExceeded", Message: fmt.Sprintf("The body of %s is larger than %d bytes.", call.Operation, s3api.MaxXMLBody)}
+		if payload.Length > call.MaxBody() {
+			return nil, &refusal{Code: "MaxMessageLengthExceeded", Message: fmt.Sprintf("The body of %s is larger than %d bytes.", call.Operation, call.MaxBody())}
 		}
 		xml, err := io.ReadAll(stream)
 		if err != nil {

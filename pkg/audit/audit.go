@@ -109,8 +109,10 @@ type Request struct {
 	VersionID string   `json:"version_id,omitempty"`
 	Keys      []string `json:"keys,omitempty"`   // of a batch
 	Source    string   `json:"source,omitempty"` // of a copy, as bucket/key
-	Method    string   `json:"method,omitempty"`
-	Bytes     int64    `json:"bytes,omitempty"` // of the body, as announced
+	// Destination is the bucket that a configuration sends data to.
+	Destination string `json:"destination,omitempty"`
+	Method      string `json:"method,omitempty"`
+	Bytes       int64  `json:"bytes,omitempty"` // of the body, as announced
 }
 
 // A Reason is one of the grounds for a decision.
