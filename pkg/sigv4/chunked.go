@@ -240,9 +240,9 @@ func (c *chunkReader) readTrailer() error {
 	return inWords("The "+c.trailer.Name()+" you specified did not match the calculated checksum.", nil, badDigest, "The checksum of the body is not the one in the trailer %s.", c.trailer.Header())
 }
 
-// trailerLine reads the line of the trailing checksum. Where it is signed, it
-// may also end in LF CR LF, as the S3 documentation has it and some clients send
-// it.
+// trailerLine reads the line of the trailing checksum. It may also end in LF CR
+// LF, as the S3 documentation has it where it is signed, and as minio-go sends it
+// signed or not.
 func (c *chunkReader) trailerLine() (string, error) {
 	raw, err := c.src.ReadSlice('\n')
 	if err == bufio.ErrBufferFull {
@@ -259,7 +259,7 @@ func (c *chunkReader) trailerLine() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if c.chain == nil || len(rest) != 0 {
+	if len(rest) != 0 {
 		return "", inWords(badTrailer, nil, malformedTrailer, "The trailer of the body does not end in CR LF.")
 	}
 	return line, nil
