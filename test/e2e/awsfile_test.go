@@ -118,6 +118,7 @@ func writeCorpus(t *testing.T, texts []string) (root string, process map[string]
 // gimme wrote into many kinds of files. All find the keys, or run the program,
 // and go to the sidecar; and botocore could read every file that gimme accepts.
 func TestProfilesAreRead(t *testing.T) {
+	t.Parallel()
 	node, python := need(t, nodeParts), need(t, boto3)
 	root, written := writeCorpus(t, mutations(400))
 	if len(written) < 60 {

@@ -24,6 +24,8 @@ var (
 	browser    = part{"Chromium", func() (string, error) { return exec.LookPath("chromium") }}
 	curl       = part{"curl", func() (string, error) { return exec.LookPath("curl") }}
 	nodeParts  = part{"the Node packages of test/e2e/node", findNode}
+	rclonePart = part{"rclone", func() (string, error) { return exec.LookPath("rclone") }}
+	s3cmdPart  = part{"s3cmd", func() (string, error) { return exec.LookPath("s3cmd") }}
 	versitygw  = part{"versitygw", func() (string, error) { return built("versitygw") }}
 	bus        = part{"dbus-daemon", func() (string, error) { return exec.LookPath("dbus-daemon") }}
 	keyring    = part{"gnome-keyring-daemon", func() (string, error) { return exec.LookPath("gnome-keyring-daemon") }}
@@ -87,7 +89,7 @@ func findNode() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, name := range []string{"oidc-provider", "playwright-core", "@aws-sdk/client-s3"} {
+	for _, name := range []string{"oidc-provider", "playwright-core", "@aws-sdk/client-s3", "@aws-sdk/lib-storage", "@aws-sdk/s3-request-presigner"} {
 		if _, err := os.Stat(filepath.Join(folder, "node_modules", name)); err != nil {
 			return "", err
 		}

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -12,8 +13,9 @@ import (
 // A recorder stands between the sidecar and the upstream. It passes every byte
 // on as it came, and notes the head of every request.
 type recorder struct {
-	endpoint string // URL
-	to       string
+	endpoint       string // URL
+	to             string
+	server, client *tls.Config // with whom it speaks TLS; nil: with nobody
 
 	mu    sync.Mutex
 	bytes int64
@@ -28,11 +30,21 @@ type head struct {
 
 func startRecorder(t *testing.T, to string) *recorder {
 	t.Helper()
+	return startHop(t, to, nil, nil)
+}
+
+// startHop starts a recorder that speaks TLS at both ends, with the bytes inside
+// as they came, unless there is nothing to do so with.
+func startHop(t *testing.T, to string, server, client *tls.Config) *recorder {
+	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &recorder{endpoint: "http://" + l.Addr().String(), to: to}
+	r := &recorder{endpoint: "http://" + l.Addr().String(), to: to, server: server, client: client}
+	if server != nil {
+		r.endpoint = "https://" + l.Addr().String()
+	}
 	var open sync.WaitGroup
 	ended := make(chan struct{})
 	open.Go(func() {
@@ -60,6 +72,9 @@ func (r *recorder) pass(client net.Conn, ended <-chan struct{}) {
 		return
 	}
 	defer server.Close()
+	if r.server != nil {
+		client, server = tls.Server(client, r.server), tls.Client(server, r.client)
+	}
 	copied, copier := io.Pipe()
 	var parts sync.WaitGroup
 	done := make(chan struct{})

@@ -32,6 +32,7 @@ type settings struct {
 	IssuerKeys []string // further lines of the first issuer
 	Workload   string   // a further issuer, of a CI system
 	Quirk      quirk    // of the provider, in newWorld
+	Domains    string   // under which buckets are names of hosts
 
 	Listen, Scheme string // made by startSidecar
 }
@@ -39,6 +40,8 @@ type settings struct {
 var configuration = template.Must(template.New("").Parse(`listen: {{.Listen}}
 address: {{.Scheme}}://{{.Listen}}
 {{with .CertFile}}tls: {cert_file: {{.}}, key_file: {{$.KeyFile}}}
+{{end -}}
+{{with .Domains}}domains: [{{.}}]
 {{end -}}
 issuers:
   - issuer: {{.Issuer}}
@@ -75,6 +78,9 @@ var files = map[string]string{
 OPEN:
   - repo: S3
     attributes: [acme-lake/open/]
+CLIENTS:
+  - repo: S3
+    attributes: ["matrix-*"]
 PAYROLL:
   - repo: S3
     attributes: [acme-lake/payroll/]
@@ -87,6 +93,15 @@ rules:
     reads: [{data: [OPEN]}]
     updates: [{data: [OPEN]}]
     deletes: [{data: [OPEN]}]
+`,
+	"policies/clients.yaml": `name: clients
+data: [CLIENTS]
+rules:
+  - identities: {groups: [data-engineering]}
+    reads: [{data: [CLIENTS]}]
+    updates: [{data: [CLIENTS]}]
+    deletes: [{data: [CLIENTS]}]
+    manages: [{data: [CLIENTS]}]
 `,
 	"policies/payroll.yaml": `name: payroll
 data: [PAYROLL]
