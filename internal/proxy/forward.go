@@ -129,21 +129,23 @@ func (s *Server) sendOnce(x *exchange, e *errand, to destination) (*http.Respons
 		return nil, nil, err
 	}
 	x.event.Upstream = &audit.Upstream{Endpoint: s.upstream.Scheme + "://" + to.host}
-	body.begin(cancel, s.times.answer)
+	request = request.WithContext(body.begin(ctx, cancel, s.times.answer))
 	response, err := s.transport.RoundTrip(request)
 	body.rest()
 	if err == nil {
 		x.event.Upstream.RequestID = response.Header.Get("X-Amz-Request-Id")
-		response.Body = newLively(response.Body, s.times.progress, cancel)
+		response.Body = newLively(response.Body, body, s.times.progress, cancel)
 		return response, body, nil
 	}
 	cause := context.Cause(ctx)
 	cancel(nil)
-	switch {
-	case x.ctx.Err() != nil:
+	switch gone := context.Cause(x.ctx); {
+	case gone != nil && !errors.Is(gone, context.Canceled):
 		return nil, nil, x.cutShort()
-	case body.fault() != nil:
+	case body.fault() != nil: // net/http also ends the context when it cannot read
 		return nil, nil, bodyFault(body.fault())
+	case gone != nil:
+		return nil, nil, x.cutShort()
 	case cause != nil:
 		err = cause
 	}
@@ -170,7 +172,7 @@ func (x *exchange) dropBody(body *sending) {
 	if body.isWhole() {
 		return
 	}
-	body.stop()
+	body.hold()
 	x.link.hangUp()
 	x.w.Header().Set("Connection", "close")
 }

@@ -29,7 +29,8 @@ func (s *Server) outbound(ctx context.Context, e *errand, to destination) (*http
 		query[i] = sigv4.Param(p)
 	}
 	r := (&http.Request{
-		Method: e.method,
+		Method:     e.method,
+		ProtoMajor: 1, ProtoMinor: 1, // or the transport would not wait where it asks
 		URL: &url.URL{
 			Scheme: s.upstream.Scheme, Host: to.host,
 			Path: path, RawPath: sigv4.EscapePath(path), RawQuery: sigv4.EncodeQuery(query),
@@ -62,6 +63,7 @@ func (s *Server) outbound(ctx context.Context, e *errand, to destination) (*http
 	r.Header.Set("User-Agent", "gimme")
 	if e.call.Body == s3api.StreamBody && length > 0 && to.ask {
 		r.Header.Set("Expect", "100-continue")
+		kept.asks = s.times.proceed
 	}
 	return r, kept, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http/httptrace"
 	"sync"
 	"time"
 )
@@ -19,34 +20,64 @@ type sending struct {
 	mu      sync.Mutex // guards all below: the transport reads on a goroutine of its own
 	begun   bool
 	whole   bool
+	held    bool // the upstream has answered, and gets nothing more
 	stopped bool
 	err     error
 	timer   *time.Timer   // runs while the upstream takes what it was given
 	last    time.Duration // what it may take for that once there is no more to give
+
+	asks   time.Duration // how long the upstream is waited for to want the body; 0: it is not asked
+	asked  time.Time     // when it was
+	wanted bool          // it said so
+	free   chan struct{} // closed by stop
+	done   <-chan struct{}
 }
 
 var errUpstreamTakesNothing = errors.New("the upstream takes nothing of the body")
 
 // begin has the request cancelled when the upstream stalls. Once the body is
-// whole, answer is how long it may still take.
-func (b *sending) begin(cancel context.CancelCauseFunc, answer time.Duration) {
+// whole, answer is how long it may still take. What it returns is the context of
+// the request.
+func (b *sending) begin(ctx context.Context, cancel context.CancelCauseFunc, answer time.Duration) context.Context {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.free, b.done = make(chan struct{}), ctx.Done()
 	if b.r == nil && !b.document || b.whole {
-		return
+		return ctx
 	}
 	b.last = answer + b.patience
 	b.timer = time.AfterFunc(b.last, func() { cancel(errUpstreamTakesNothing) })
 	if !b.document {
 		b.timer.Stop()
 	}
+	if b.asks == 0 {
+		return ctx
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		Wait100Continue: func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.asked = time.Now()
+		},
+		Got100Continue: func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.wanted = true
+		},
+	})
 }
 
+// Read is the transport's. It does not return while the body is held back: the
+// transport would take an error for the end of the connection, on which the
+// answer is still to be read.
 func (b *sending) Read(p []byte) (int, error) {
 	b.mu.Lock()
-	if b.stopped {
+	// net/http reads the body also when the answer was another than 100, so as to
+	// use the connection again.
+	unwanted := b.asks > 0 && !b.wanted && !b.begun && time.Since(b.asked) < b.asks
+	if b.stopped || b.held || unwanted {
 		b.mu.Unlock()
-		return 0, errHungUp
+		return 0, b.await(errHungUp)
 	}
 	b.begun = true
 	if b.timer != nil {
@@ -55,7 +86,6 @@ func (b *sending) Read(p []byte) (int, error) {
 	b.mu.Unlock()
 	n, err := b.r.Read(p)
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	switch {
 	case err == nil:
 		b.wait(b.patience)
@@ -65,7 +95,21 @@ func (b *sending) Read(p []byte) (int, error) {
 	default:
 		b.err = err
 	}
+	held := b.held && !b.whole
+	b.mu.Unlock()
+	if held {
+		return 0, b.await(errHungUp)
+	}
 	return n, err
+}
+
+// await returns err once the answer was read, or the request has ended.
+func (b *sending) await(err error) error {
+	select {
+	case <-b.free:
+	case <-b.done:
+	}
+	return err
 }
 
 // wait is called with mu held.
@@ -85,11 +129,21 @@ func (b *sending) rest() {
 	}
 }
 
-// stop gives the transport, which may still be reading, nothing more.
+// hold keeps the rest of the body back.
+func (b *sending) hold() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.held = true
+}
+
+// stop ends a transport that may still be reading.
 func (b *sending) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.stopped = true
+	if !b.stopped {
+		b.stopped = true
+		close(b.free)
+	}
 }
 
 // hasBegun says whether anything was read, so that it cannot be sent again.
@@ -119,13 +173,14 @@ type lively struct {
 	io.ReadCloser
 	patience time.Duration
 	cancel   context.CancelCauseFunc // of the request
+	sent     *sending                // its body
 	timer    *time.Timer
 }
 
 var errUpstreamStalled = errors.New("the upstream sends nothing more of its answer")
 
-func newLively(body io.ReadCloser, patience time.Duration, cancel context.CancelCauseFunc) *lively {
-	l := &lively{ReadCloser: body, patience: patience, cancel: cancel}
+func newLively(body io.ReadCloser, sent *sending, patience time.Duration, cancel context.CancelCauseFunc) *lively {
+	l := &lively{ReadCloser: body, sent: sent, patience: patience, cancel: cancel}
 	l.timer = time.AfterFunc(patience, func() { cancel(errUpstreamStalled) })
 	l.timer.Stop()
 	return l
@@ -140,6 +195,7 @@ func (l *lively) Read(p []byte) (int, error) {
 
 func (l *lively) Close() error {
 	l.timer.Stop()
+	l.sent.stop()
 	defer l.cancel(nil)
 	return l.ReadCloser.Close()
 }
