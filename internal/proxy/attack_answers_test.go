@@ -141,7 +141,7 @@ func (a *attack) upstreamHeaders() {
 		a.store.answerWith(func(w http.ResponseWriter, _ *http.Request) bool {
 			h := w.Header()
 			for _, name := range []string{"Set-Cookie", "Location", "Server", "X-Amz-Id-2", "Www-Authenticate", "X-Internal", "Refresh", "Access-Control-Allow-Origin",
-				"Access-Control-Expose-Headers", "X-Amz-Website-Redirect-Location", "Strict-Transport-Security", "Via", "Alt-Svc", "Link", "Trailer"} {
+				"Access-Control-Expose-Headers", "Strict-Transport-Security", "Via", "Alt-Svc", "Link", "Trailer"} {
 				h.Set(name, "canary")
 			}
 			h.Set("X-Amz-Meta-A", "kept")

@@ -110,6 +110,8 @@ func (x *exchange) describe(call *s3api.Call) {
 		switch {
 		case call.Operation == "DeleteObjects":
 			q.Keys = appendNew(q.Keys, t.Key)
+		case t.Bucket != call.Bucket && t.Access != s3api.Reads: // where a configuration sends data
+			q.Destination = t.Bucket
 		case t.Bucket != call.Bucket || t.Key != call.Key && t.Scope == s3api.Exact:
 			q.Source = t.Bucket + "/" + t.Key
 		}
@@ -251,7 +253,7 @@ func asRefusal(err error) *refusal {
 		return f
 	}
 	if e, ok := errors.AsType[*s3api.Error](err); ok {
-		return &refusal{Code: e.Code, Message: e.Message, Status: e.Status}
+		return &refusal{Code: e.Code, Message: e.Message, Status: e.Status, Standard: e.Standard, Details: e.Details}
 	}
 	return &refusal{Code: "InternalError", Message: "The sidecar failed. Tell whoever runs it the id of this request.", cause: err}
 }

@@ -72,7 +72,8 @@ func checkBucket(name string) error {
 func isBucketEnd(c byte) bool { return 'a' <= c && c <= 'z' || isDigit(c) }
 
 func invalidBucket(name string) error {
-	return refuse("InvalidBucketName", "%s is not a valid bucket name: 3 to 63 lower-case letters, digits, dots and hyphens.", quoted(name))
+	return refuse("InvalidBucketName", "%s is not a valid bucket name: 3 to 63 lower-case letters, digits, dots and hyphens.", quoted(name)).
+		inWords(badBucket, Detail{"BucketName", name})
 }
 
 // maxKey is the length in bytes of the longest key.

@@ -17,7 +17,7 @@ type DeleteResult struct {
 type DeletedObject struct {
 	Key                   string
 	VersionID             string `xml:"VersionId"`
-	DeleteMarker          bool
+	DeleteMarker          *bool  // nil where the upstream does not say
 	DeleteMarkerVersionID string `xml:"DeleteMarkerVersionId"`
 }
 
@@ -57,8 +57,8 @@ func (r DeleteResult) XML() []byte {
 			b.WriteString("<Deleted>")
 			leaf(b, "Key", d.Key)
 			optional(b, "VersionId", d.VersionID)
-			if d.DeleteMarker {
-				leaf(b, "DeleteMarker", strconv.FormatBool(d.DeleteMarker))
+			if d.DeleteMarker != nil {
+				leaf(b, "DeleteMarker", strconv.FormatBool(*d.DeleteMarker))
 			}
 			optional(b, "DeleteMarkerVersionId", d.DeleteMarkerVersionID)
 			b.WriteString("</Deleted>")

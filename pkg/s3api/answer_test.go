@@ -57,7 +57,7 @@ func TestDeleteResult(t *testing.T) {
 	var sum s3api.DeleteResult
 	sum.Add(r)
 	want := s3api.DeleteResult{
-		Deleted: []s3api.DeletedObject{{Key: "a\tb", DeleteMarker: true, DeleteMarkerVersionID: "m"}, {Key: "c", VersionID: "v"}},
+		Deleted: []s3api.DeletedObject{{Key: "a\tb", DeleteMarker: new(true), DeleteMarkerVersionID: "m"}, {Key: "c", VersionID: "v"}},
 		Errors:  []s3api.DeleteError{{"d", "w", "InternalError", "no"}, {"x<y", "", "AccessDenied", "not allowed"}},
 	}
 	if diff := cmp.Diff(want, sum); diff != "" {

@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"errors"
 	"slices"
 	"strings"
 )
@@ -61,7 +62,7 @@ func (c *Call) setBody(document []byte) error {
 		c.Header.Del("Content-Type")
 		return nil
 	}
-	n, err := readXML(document, documents()[c.op.document])
+	n, err := c.readDocument(document)
 	if err != nil {
 		return err
 	}
@@ -71,6 +72,18 @@ func (c *Call) setBody(document []byte) error {
 	}
 	c.document, c.Targets = n, targets
 	return nil
+}
+
+// readDocument reads a document in XML, of which some have codes of their own.
+func (c *Call) readDocument(document []byte) (node, error) {
+	if c.op.document == "ObjectLockConfiguration" && len(document) == 0 {
+		return node{}, refuse("MissingRequestBodyError", "%s needs a document.", c.Operation).inWords("Request Body is empty")
+	}
+	n, err := readXML(document, documents()[c.op.document])
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == "MalformedXML" && c.op.document == "AccessControlPolicy" {
+		e.Code = "MalformedACLError"
+	}
+	return n, err
 }
 
 // targetsOf returns all that the request touches, now that its document has
@@ -164,7 +177,11 @@ func (c *Call) objectTargets(o node) ([]Target, error) {
 
 func checkParts(n node) error {
 	for _, p := range n.children {
-		if v := p.child("PartNumber"); !isPartNumber(strings.TrimSpace(v)) {
+		switch v := strings.TrimSpace(p.child("PartNumber")); {
+		case isPartNumber(v):
+		case v == "0" || strings.HasPrefix(v, "-") && isPartNumber(v[1:]):
+			return refuse("InvalidArgument", "The part number %s is not a number from 1 to %d.", quoted(v), maxParts).about("PartNumber", v, "PartNumber must be >= 1")
+		default:
 			return malformed("the part number %s is not a number from 1 to %d", quoted(v), maxParts)
 		}
 	}

@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"errors"
 	"strings"
 )
 
@@ -20,17 +21,22 @@ func parseCopySource(value string, keepDots bool) (source, error) {
 	}
 	path, ok := unescape(name)
 	if !ok {
-		return source{}, refuse("InvalidArgument", "The copy source %s has a broken percent-encoding.", quoted(value))
+		return source{}, refuse("InvalidArgument", "The copy source %s has a broken percent-encoding.", quoted(value)).
+			about("x-amz-copy-source", value, badSourcePath)
 	}
 	if strings.HasPrefix(path, "arn:") {
 		return source{}, refuse("NotImplemented", "The copy source %s is an ARN; access points are not served, use the bucket's own name.", quoted(value))
 	}
 	bucket, key, err := splitPath("/"+strings.TrimPrefix(path, "/"), keepDots)
+	if e, ok := errors.AsType[*Error](err); ok && (e.Code == "InvalidBucketName" || isNoName(path)) {
+		return source{}, refuse("InvalidArgument", "The copy source %s does not begin with the name of a bucket.", quoted(value)).
+			about("x-amz-copy-source", value, badSource)
+	}
 	if err != nil {
 		return source{}, err
 	}
 	if key == "" {
-		return source{}, refuse("InvalidArgument", "The copy source %s does not name an object.", quoted(value))
+		return source{}, refuse("InvalidArgument", "The copy source %s does not name an object.", quoted(value)).about("x-amz-copy-source", "", noSourceKey)
 	}
 	s := source{bucket: bucket, key: key}
 	if !versioned {
@@ -41,6 +47,13 @@ func parseCopySource(value string, keepDots bool) (source, error) {
 		return source{}, refuse("InvalidArgument", `After "?", the copy source %s must have versionId= and a version, and nothing else.`, quoted(value))
 	}
 	return s, nil
+}
+
+// isNoName says whether a copy source begins with what is neither the name of a
+// bucket nor a second name of one.
+func isNoName(path string) bool {
+	bucket, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return strings.Contains(bucket, ":") && !strings.HasPrefix(bucket, "arn:")
 }
 
 func unescapeIf(ok bool, s string) (string, bool) {

@@ -15,6 +15,14 @@ type Error struct {
 	Code    string // AWS's code, as on the wire
 	Message string
 	Status  int // HTTP status
+
+	// Standard is S3's own sentence for the same, which clients know and some
+	// compare; "" where S3 has none.
+	Standard string
+	// Details are what S3's document of this error has beside code and sentence,
+	// such as ArgumentName.
+	Details []Detail
+
 	// Operation is the operation that was asked for, "" where it is not known.
 	Operation string
 }

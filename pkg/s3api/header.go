@@ -19,6 +19,17 @@ func isAmz(name string) bool {
 	return len(name) > len(family) && strings.EqualFold(name[:len(family)], family)
 }
 
+// attributesHeader is a list, of which some SDKs send a line for each.
+const attributesHeader = "X-Amz-Object-Attributes"
+
+// isMetadata says whether a header describes the object in the client's own
+// words. Such a header may be empty.
+func isMetadata(name string) bool { return permits([]string{"X-Amz-Meta-*"}, name) }
+
+// mayRepeat says whether a header may stand on several lines: those that are
+// lists, which every reader joins with commas, as the signature does.
+func mayRepeat(name string) bool { return isMetadata(name) || name == attributesHeader }
+
 // isSelective says whether a header makes a request depend on something, so
 // that to leave it out would be to do something else.
 func isSelective(name string) bool { return name == "Range" || strings.HasPrefix(name, "If-") }
@@ -56,13 +67,13 @@ func isToken(name string) bool {
 var answerHeaders = []string{
 	"Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Range",
 	"Content-Type", "Etag", "Expires", "Last-Modified", "Retry-After",
-	"X-Amz-Abort-Date", "X-Amz-Abort-Rule-Id", "X-Amz-Archive-Status", "X-Amz-Bucket-Region", "X-Amz-Checksum-*",
+	"X-Amz-Abort-Date", "X-Amz-Abort-Rule-Id", "X-Amz-Archive-Status", "X-Amz-Bucket-Arn", "X-Amz-Bucket-Region", "X-Amz-Checksum-*",
 	"X-Amz-Copy-Source-Version-Id", "X-Amz-Delete-Marker", "X-Amz-Expiration", "X-Amz-Meta-*", "X-Amz-Missing-Meta",
 	"X-Amz-Mp-Parts-Count", "X-Amz-Object-Lock-*", "X-Amz-Object-Size", "X-Amz-Replication-Status", "X-Amz-Request-Charged",
 	"X-Amz-Restore", "X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id",
 	"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", "X-Amz-Server-Side-Encryption-Context",
 	"X-Amz-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Server-Side-Encryption-Customer-Key-Md5", "X-Amz-Storage-Class",
-	"X-Amz-Tagging-Count", "X-Amz-Version-Id",
+	"X-Amz-Tagging-Count", "X-Amz-Version-Id", "X-Amz-Website-Redirect-Location",
 }
 
 // ResponseHeader returns a copy of the headers of an upstream's answer that may

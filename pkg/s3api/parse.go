@@ -111,10 +111,14 @@ func read(r Request) (input, error) {
 			continue
 		}
 		name = http.CanonicalHeaderKey(name)
-		if _, twice := in.header[name]; twice || len(values) > 1 && (isAmz(name) || isSelective(name)) {
+		joined, comma := mayRepeat(name), ", "
+		if joined {
+			comma = "," // as the signature has it
+		}
+		if _, twice := in.header[name]; twice || len(values) > 1 && !joined && (isAmz(name) || isSelective(name)) {
 			return in, refuse("InvalidArgument", "The header %s stands twice in the request.", quoted(name))
 		}
-		in.header[name] = strings.Join(values, ", ")
+		in.header[name] = strings.Join(values, comma)
 	}
 	for _, p := range r.Query {
 		if _, twice := in.params[p.Name]; twice {
@@ -202,6 +206,9 @@ func (c *Call) takeParams(in input) error {
 	for _, p := range in.query {
 		switch {
 		case c.op.marked(p.Name), slices.Contains(c.op.params, p.Name):
+			if p.Name == "versionId" && p.Value == "" && c.op.method != http.MethodDelete {
+				continue // SDKs send it for none; but nothing else than was named is deleted
+			}
 			if err := c.checkParam(p); err != nil {
 				return err
 			}
@@ -227,7 +234,7 @@ func (c *Call) checkParam(p Param) error {
 		return checkPrefix(p.Value, c.keepDots)
 	case p.Name == "partNumber":
 		if !isPartNumber(p.Value) {
-			return refuse("InvalidArgument", "The part number %s is not a number from 1 to %d.", quoted(p.Value), maxParts)
+			return refuse("InvalidArgument", "The part number %s is not a number from 1 to %d.", quoted(p.Value), maxParts).about("partNumber", p.Value, badPart)
 		}
 	case strings.HasPrefix(p.Name, "response-") && hasControls(p.Value):
 		// The store makes a header of it.
@@ -244,17 +251,8 @@ func (c *Call) takeHeaders(in input) error {
 		case c.Body == XMLBody && (name == "Content-Md5" || !c.op.sumsObject && dataSums.permits(name)):
 			c.sums = append(c.sums, Param{name, value})
 		case c.op.takes(name):
-			if value == "" && (isAmz(name) || isSelective(name)) { // dropped, a condition would not hold anything back
-				return refuse("InvalidArgument", "The header %s is empty.", quoted(name))
-			}
-			if name == "Content-Encoding" {
-				value = withoutChunked(value)
-			}
-			if value != "" {
-				c.Header[name] = []string{value}
-			}
-			if _, isSum := checksum.ForHeader(name); c.Body == StreamBody && value != "" && (isSum || name == "Content-Md5") {
-				c.Promised = append(c.Promised, Param{strings.ToLower(name), value})
+			if err := c.takeHeader(name, value); err != nil {
+				return err
 			}
 		case slices.Contains(transport, name):
 		case isAmz(name), isSelective(name):
@@ -263,6 +261,31 @@ func (c *Call) takeHeaders(in input) error {
 	}
 	if c.Body == XMLBody {
 		c.Header.Set("Content-Type", "application/xml")
+	}
+	return c.checkAnnounced()
+}
+
+// takeHeader takes a header that the operation sends on.
+func (c *Call) takeHeader(name, value string) error {
+	_, isSum := checksum.ForHeader(name)
+	if c.Body == StreamBody && (isSum || name == "Content-Md5") {
+		c.Promised = append(c.Promised, Param{strings.ToLower(name), value})
+	}
+	switch {
+	case value != "":
+	case isMetadata(name):
+	case name == attributesHeader: // it asks for nothing, which the store says better
+		return nil
+	case c.Body == StreamBody && isSum, name == "Content-Md5":
+		return nil // who keeps the promises refuses it
+	case isAmz(name) || isSelective(name): // dropped, a condition would not hold anything back
+		return refuse("InvalidArgument", "The header %s is empty.", quoted(name))
+	}
+	if name == "Content-Encoding" {
+		value = withoutChunked(value)
+	}
+	if value != "" || isMetadata(name) {
+		c.Header[name] = []string{value}
 	}
 	return nil
 }
@@ -275,7 +298,8 @@ func (c *Call) takeSource(in input) (source, error) {
 	switch directive := in.header[taggingDirective]; directive {
 	case "", "COPY", "REPLACE":
 	default:
-		return source{}, refuse("InvalidArgument", "The tagging directive %s is neither COPY nor REPLACE.", quoted(directive))
+		return source{}, refuse("InvalidArgument", "The tagging directive %s is neither COPY nor REPLACE.", quoted(directive)).
+			about("x-amz-tagging-directive", directive, "Unknown tagging directive.")
 	}
 	src, err := parseCopySource(in.header[copySourceHeader], c.keepDots)
 	if err != nil {

@@ -24,15 +24,18 @@ const (
 // otherwise. So an object must have each name once, in whatever case, and all
 // text must be whole. Errors are *Error with the code MalformedPolicy.
 func readPolicy(document []byte) ([]byte, error) {
+	if !bytes.HasPrefix(document, []byte("{")) && !json.Valid(document) {
+		return nil, malformedPolicy("it does not begin with a brace").inWords(noPolicy)
+	}
 	if !utf8.Valid(document) || !json.Valid(document) {
-		return nil, malformedPolicy("it is not JSON in UTF-8")
+		return nil, malformedPolicy("it is not JSON in UTF-8").inWords(badPolicy)
 	}
 	d := json.NewDecoder(bytes.NewReader(document))
 	d.UseNumber()
 	var b bytes.Buffer
 	t, err := d.Token()
 	if t != json.Delim('{') || err != nil {
-		return nil, malformedPolicy("it is not an object")
+		return nil, malformedPolicy("it is not an object").inWords(noPolicy)
 	}
 	if err := copyObject(&b, d, 1); err != nil {
 		return nil, err
@@ -40,7 +43,7 @@ func readPolicy(document []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func malformedPolicy(format string, args ...any) error {
+func malformedPolicy(format string, args ...any) *Error {
 	return refuse("MalformedPolicy", "The bucket policy is not accepted: "+format+".", args...)
 }
 

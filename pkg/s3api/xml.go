@@ -60,7 +60,7 @@ func readXML(document []byte, root *element) (node, error) {
 }
 
 func malformed(format string, args ...any) error {
-	return refuse("MalformedXML", "The XML document is not accepted: "+format+".", args...)
+	return refuse("MalformedXML", "The XML document is not accepted: "+format+".", args...).inWords(badXML)
 }
 
 type reader struct{ decoder *xml.Decoder }
