@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"slices"
 	"testing"
 
 	"github.com/gimme-broker/gimme/pkg/sigv4"
@@ -69,6 +70,19 @@ func BenchmarkBody(b *testing.B) {
 		}
 		run("chunked "+trailer, verifiedUpload(b, sigv4.UnsignedPayloadTrailer, int64(len(data)), trailer), framed)
 	}
+	for _, trailer := range []string{"", "x-amz-checksum-crc64nvme"} {
+		v, framed := signedChunks(b, trailer, inChunks(data)...)
+		run("signed "+trailer, v, []byte(framed))
+	}
+}
+
+// inChunks cuts data into pieces of the size that SDKs sign.
+func inChunks(data []byte) []string {
+	var chunks []string
+	for c := range slices.Chunk(data, 64<<10) {
+		chunks = append(chunks, string(c))
+	}
+	return chunks
 }
 
 func BenchmarkTrailerBody(b *testing.B) {
@@ -93,16 +107,47 @@ type writer struct{ io.Writer }
 // does not depend on the number of chunks.
 func TestChunksDoNotAllocate(t *testing.T) {
 	const trailer = "x-amz-checksum-crc64nvme"
+	buf := make([]byte, 32<<10)
+	allocations := func(v *sigv4.Verified, framed []byte) float64 {
+		return testing.AllocsPerRun(5, func() {
+			if _, err := io.CopyBuffer(writer{io.Discard}, v.Body(bytes.NewReader(framed)), buf); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	unsigned := func(size int) float64 {
+		r, _, err := sigv4.TrailerBody(bytes.NewReader(make([]byte, size)), int64(size), trailer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		framed, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return allocations(verifiedUpload(t, sigv4.UnsignedPayloadTrailer, int64(size), trailer), framed)
+	}
+	signed := func(size int) float64 {
+		v, framed := signedChunks(t, trailer, inChunks(make([]byte, size))...)
+		return allocations(v, []byte(framed))
+	}
+	for name, of := range map[string]func(int) float64{"unsigned": unsigned, "signed": signed} {
+		if few, many := of(64<<10), of(4<<20); many > few+2 {
+			t.Errorf("%s: %v allocations for one chunk, %v for 64", name, few, many)
+		}
+	}
+}
+
+// TestFramingDoesNotAllocate is the same for TrailerBody.
+func TestFramingDoesNotAllocate(t *testing.T) {
+	buf := make([]byte, 32<<10)
 	allocations := func(size int) float64 {
 		data := make([]byte, size)
-		v := verifiedUpload(t, sigv4.UnsignedPayloadTrailer, int64(size), trailer)
-		buf := make([]byte, 32<<10)
 		return testing.AllocsPerRun(5, func() {
-			r, _, err := sigv4.TrailerBody(bytes.NewReader(data), int64(size), trailer)
+			r, _, err := sigv4.TrailerBody(bytes.NewReader(data), int64(size), "x-amz-checksum-crc64nvme")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := io.CopyBuffer(writer{io.Discard}, v.Body(r), buf); err != nil {
+			if _, err := io.CopyBuffer(writer{io.Discard}, r, buf); err != nil {
 				t.Fatal(err)
 			}
 		})

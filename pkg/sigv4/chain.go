@@ -21,15 +21,24 @@ type link struct {
 type chain struct {
 	mac      hash.Hash
 	data     hash.Hash // of the present chunk
-	scope    string
+	payload  text
+	trailer  text
 	previous [sha256.Size]byte
 	claimed  [sha256.Size]byte // what the present chunk says its signature is
 	sum      [sha256.Size]byte
 	hex      [2 * sha256.Size]byte
 }
 
+// A text is what is signed of a chunk of some kind, before the signature of the
+// one before and after it. It is kept so that a chunk allocates nothing.
+type text struct{ before, after []byte }
+
 func newChain(l *link) *chain {
-	return &chain{mac: hmac.New(sha256.New, l.key), data: sha256.New(), scope: l.scope, previous: l.seed}
+	return &chain{
+		mac: hmac.New(sha256.New, l.key), data: sha256.New(), previous: l.seed,
+		payload: text{[]byte("AWS4-HMAC-SHA256-" + chunkOfData + l.scope), []byte("\n" + emptyDigest + "\n")},
+		trailer: text{[]byte("AWS4-HMAC-SHA256-" + chunkOfTrailer + l.scope), []byte("\n")},
+	}
 }
 
 // begin starts a chunk that says what its signature is, in lower-case hex.
@@ -50,15 +59,14 @@ func (c *chain) begin(signature []byte) bool {
 // end verifies the chunk whose data was written since begin. kind is "PAYLOAD"
 // or "TRAILER".
 func (c *chain) end(kind string) bool {
-	c.mac.Reset()
-	c.mac.Write([]byte("AWS4-HMAC-SHA256-"))
-	c.mac.Write([]byte(kind))
-	c.mac.Write([]byte(c.scope))
-	c.writeHex(c.previous[:])
-	c.mac.Write([]byte("\n"))
-	if kind == chunkOfData {
-		c.mac.Write([]byte(emptyDigest + "\n"))
+	signed := c.payload
+	if kind == chunkOfTrailer {
+		signed = c.trailer
 	}
+	c.mac.Reset()
+	c.mac.Write(signed.before)
+	c.writeHex(c.previous[:])
+	c.mac.Write(signed.after)
 	c.writeHex(c.data.Sum(c.sum[:0]))
 	c.previous = [sha256.Size]byte(c.mac.Sum(c.sum[:0]))
 	return subtle.ConstantTimeCompare(c.previous[:], c.claimed[:]) == 1

@@ -1,6 +1,7 @@
 package sigv4
 
 import (
+	"encoding/hex"
 	"net/http"
 	"time"
 )
@@ -34,3 +35,9 @@ func CanonicalOf(s *Signature) string {
 
 // SignedNames are the names in SignedHeaders.
 func SignedNames(s *Signature) []string { return s.signed }
+
+// SignatureIn is the signature that stands in the request.
+func SignatureIn(s *Signature) string { return hex.EncodeToString(s.signature[:]) }
+
+// Target reads a request target.
+func Target(target string) (string, []Param, error) { return parseTarget(target) }

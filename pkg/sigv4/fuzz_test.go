@@ -87,6 +87,34 @@ func FuzzChunked(f *testing.F) {
 	})
 }
 
+// FuzzSignedChunks reads arbitrary framing of a body whose chunks were signed,
+// split anywhere: the body is that one, or its last byte was withheld.
+func FuzzSignedChunks(f *testing.F) {
+	const trailer, text = "x-amz-checksum-crc32c", "hello, world"
+	plain, framed := signedChunks(f, "", "hello, ", "world")
+	trailed, framedToo := signedChunks(f, trailer, "hello, ", "world")
+	f.Add([]byte(framed), uint8(1), uint8(1), false)
+	f.Add([]byte(framedToo), uint8(3), uint8(2), true)
+	f.Add([]byte(framedToo), uint8(9), uint8(9), false)
+	f.Add([]byte("c\r\nhello, world\r\n0\r\n\r\n"), uint8(7), uint8(9), false)
+	f.Fuzz(func(t *testing.T, framed []byte, in, out uint8, trailer bool) {
+		v := plain
+		if trailer {
+			v = trailed
+		}
+		got, err := readInPieces(v.Body(&pieces{framed, int(in)%9 + 1}), int(out)%9+1)
+		if err == nil && string(got) != text {
+			t.Fatalf("%q was proved by %q", got, framed)
+		}
+		if err != nil {
+			isRefusal(t, err)
+			if len(got) >= len(text) || errors.Is(err, io.EOF) {
+				t.Fatalf("%q was given of a body that is refused: %v", got, err)
+			}
+		}
+	})
+}
+
 // pieces yields data size bytes at a time.
 type pieces struct {
 	data []byte

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"maps"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -176,6 +177,24 @@ func TestVerifiedIsImmutable(t *testing.T) {
 	v.Header().Set("X-Amz-Meta-A", "2")
 	if v.Header().Get("X-Amz-Meta-A") != "1" || v.Path() != "/b/k" || v.Method() != "GET" || v.Host() != "s3.example:8700" {
 		t.Errorf("changed: %s %s on %s, %v", v.Method(), v.Path(), v.Host(), v.Header())
+	}
+}
+
+// TestVerifiedHidesTheRequest keeps the raw request, and any way to make or
+// change a Verified from outside, out of it.
+func TestVerifiedHidesTheRequest(t *testing.T) {
+	of := reflect.TypeFor[sigv4.Verified]()
+	for f := range of.Fields() {
+		if f.IsExported() || f.Type == reflect.TypeFor[*http.Request]() || f.Type.Kind() == reflect.Interface {
+			t.Errorf("field %s %s", f.Name, f.Type)
+		}
+	}
+	var methods []string
+	for m := range reflect.PointerTo(of).Methods() {
+		methods = append(methods, m.Name)
+	}
+	if diff := cmp.Diff([]string{"Body", "Header", "Host", "Method", "Path", "Payload", "Query"}, methods); diff != "" {
+		t.Errorf("methods (-want +got):\n%s", diff)
 	}
 }
 

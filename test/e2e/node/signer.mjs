@@ -61,6 +61,7 @@ await presign('GET', 'ListObjectsV2', { Prefix: 'a b/+', Delimiter: '/' });
 await presign('PUT', 'PutObject', { Key, Body: 'hello', ContentType: 'text/plain' }, { 'Content-Type': 'text/plain' }, { signableHeaders: new Set(['content-type']) });
 await presign('PUT', 'PutObject', { Key, Body: 'hello', ACL: 'private', Metadata: { a: 'b' } });
 await presign('PUT', 'PutObject', { Key, Body: 'hello', ACL: 'private' }, { 'x-amz-acl': 'private' }, { unhoistableHeaders: new Set(['x-amz-acl']) });
+await presign('PUT', 'PutObject', { Key }); // with the checksum of nothing in the URL
 await presign('HEAD', 'HeadObject', { Key });
 await presign('DELETE', 'DeleteObject', { Key });
 const { version } = JSON.parse(readFileSync(new URL('node_modules/@aws-sdk/client-s3/package.json', import.meta.url)));
