@@ -25,6 +25,7 @@ type recorder struct {
 // A head is what is known of a request before its body.
 type head struct {
 	line   string // "GET /bucket/key?list-type=2"
+	host   string
 	header http.Header
 }
 
@@ -104,7 +105,7 @@ func (r *recorder) read(from *io.PipeReader) {
 			return
 		}
 		r.mu.Lock()
-		r.heads = append(r.heads, head{request.Method + " " + request.RequestURI, request.Header})
+		r.heads = append(r.heads, head{request.Method + " " + request.RequestURI, request.Host, request.Header})
 		r.mu.Unlock()
 		if _, err := io.Copy(io.Discard, request.Body); err != nil {
 			return

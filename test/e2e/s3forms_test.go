@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"crypto/tls"
 	"slices"
 	"strings"
 	"sync"
@@ -83,11 +82,7 @@ func TestPayloadForms(t *testing.T) {
 // sentForms has f upload through a recorder.
 func sentForms(t *testing.T, tr transport, f former) forms {
 	t.Helper()
-	var client *tls.Config
-	if tr.server != nil {
-		client = &tls.Config{RootCAs: tr.place.roots, ServerName: "127.0.0.1"}
-	}
-	hop := startHop(t, tr.place.host, tr.server, client)
+	hop := tr.hop(t)
 	p := tr.place
 	p.address = hop.endpoint
 	_, p.host, _ = strings.Cut(hop.endpoint, "://")

@@ -55,6 +55,16 @@ func startTransports(t *testing.T) []transport {
 	}
 }
 
+// hop puts a recorder between a client and the sidecar of tr.
+func (tr transport) hop(t *testing.T) *recorder {
+	t.Helper()
+	var client *tls.Config
+	if tr.server != nil {
+		client = &tls.Config{RootCAs: tr.place.roots, ServerName: "127.0.0.1"}
+	}
+	return startHop(t, tr.place.host, tr.server, client)
+}
+
 // newBucket makes a bucket for one client.
 func newBucket(t *testing.T, u *upstream, name string) string {
 	t.Helper()
@@ -67,7 +77,7 @@ func newBucket(t *testing.T, u *upstream, name string) string {
 
 // fetcher is an HTTP client that trusts the sidecar.
 func fetcher(p s3Place) *http.Client {
-	return &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.roots}, DisableCompression: true}}
+	return &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: p.dial, TLSClientConfig: &tls.Config{RootCAs: p.roots}, DisableCompression: true}}
 }
 
 // TestClients has every client play the script over TLS and over plain
