@@ -55,12 +55,30 @@ func (v *Verified) Body(body io.Reader, promised ...Param) io.Reader {
 	default:
 		b.err = refuse(invalidRequest, "The request was not verified.")
 	}
+	if b.err == nil {
+		b.err = checkSingle(v.payload.Trailer, promised)
+	}
 	for _, p := range promised {
 		if err := b.promise(p); err != nil && b.err == nil {
 			b.err = err
 		}
 	}
 	return b
+}
+
+// checkSingle refuses more than one checksum of a body, beside content-md5.
+func checkSingle(trailer string, promised []Param) error {
+	has := trailer != ""
+	for _, p := range promised {
+		if strings.EqualFold(p.Name, "content-md5") {
+			continue
+		}
+		if has {
+			return inWords("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.", nil, invalidRequest, "The body is promised more than one checksum: %s is one too many.", quote(p.Name))
+		}
+		has = true
+	}
+	return nil
 }
 
 // A provedBody passes on what src yields and withholds the last byte until
@@ -92,7 +110,7 @@ func (b *provedBody) promise(p Param) error {
 	if strings.EqualFold(p.Name, "content-md5") {
 		sum, err := base64.StdEncoding.Strict().DecodeString(p.Value)
 		if err != nil || len(sum) != md5.Size {
-			return inWords("The Content-MD5 you specified is not valid.", []Param{{"Content-MD5", p.Value}}, invalidDigest, "The Content-MD5 you specified is not valid: it must be the base64 of 16 bytes.")
+			return inWords("The Content-Md5 you specified is not valid.", []Param{{"Content-MD5", p.Value}}, invalidDigest, "The Content-MD5 you specified is not valid: it must be the base64 of 16 bytes.")
 		}
 		a, _ := checksum.ForHeader("x-amz-checksum-md5")
 		return b.expect(p.Name, sum, a.New())
@@ -116,11 +134,21 @@ func (b *provedBody) expect(header string, sum []byte, h hash.Hash) error {
 	return nil
 }
 
+// broken is the refusal of a body that is not as p says.
+func (p promise) broken() error {
+	if p.header == "content-md5" {
+		details := []Param{{"CalculatedDigest", base64.StdEncoding.EncodeToString(p.hash.Sum(nil))}, {"ExpectedDigest", hex.EncodeToString(p.sum)}}
+		return inWords("The Content-MD5 you specified did not match what we received.", details, badDigest, "The Content-MD5 you specified did not match what was received.")
+	}
+	a, _ := checksum.ForHeader(p.header)
+	return inWords("The "+a.Name()+" you specified did not match the calculated checksum.", nil, badDigest, "The %s you specified did not match what was received.", p.header)
+}
+
 // keep says whether the body is as it was promised.
 func (b *provedBody) keep() error {
 	for _, p := range b.promises {
 		if subtle.ConstantTimeCompare(p.hash.Sum(nil), p.sum) != 1 {
-			return refuse(badDigest, "The %s you specified did not match what was received.", p.header)
+			return p.broken()
 		}
 	}
 	return nil

@@ -44,6 +44,13 @@ var narrowing = map[string]bool{
 	"if-unmodified-since": true, "range": true,
 }
 
+// isList says whether an x-amz- header is a list to every reader, so that its
+// lines are the same joined by commas, as they are signed.
+func isList(name string) bool {
+	const metadata = "x-amz-meta-"
+	return name == "x-amz-object-attributes" || len(name) > len(metadata) && strings.HasPrefix(name, metadata)
+}
+
 // get gives the only line of a single header; "" when there is none.
 func (h header) get(name string) string {
 	if len(h[name]) == 0 {
@@ -61,7 +68,7 @@ func readHeader(r *http.Request) (header, error) {
 		if _, twice := h[lower]; twice {
 			return nil, refuse(invalidRequest, "The header %s stands in two spellings.", quote(lower))
 		}
-		if len(lines) > 1 && (single[lower] || isAmz(lower)) {
+		if len(lines) > 1 && (single[lower] || isAmz(lower) && !isList(lower)) {
 			return nil, refuse(invalidRequest, "The header %s stands there more than once.", quote(lower))
 		}
 		if len(lines) > 0 {
