@@ -87,13 +87,13 @@ func TestWhatIsWrongWithListening(t *testing.T) {
 	}
 	c.certificate()
 	c.files(c.config() + "tls: {cert_file: cert.pem, key_file: key.pem}\ndomains: [s3.example]\n")
-	warnings := ""
+	var warnings strings.Builder
 	for _, w := range c.load().Warnings() {
-		warnings += w.String() + "\n"
+		warnings.WriteString(w.String() + "\n")
 	}
 	for _, want := range []string{"does not cover s3.example", "does not cover *.s3.example", "expires"} {
-		if !strings.Contains(warnings, want) {
-			t.Errorf("no warning says %q: %s", want, warnings)
+		if !strings.Contains(warnings.String(), want) {
+			t.Errorf("no warning says %q: %s", want, warnings.String())
 		}
 	}
 }
