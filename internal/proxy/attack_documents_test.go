@@ -119,8 +119,9 @@ func (a *attack) malformedDocuments() {
 	}
 	a.refused("T19/an empty key", a.signed(batch(objectsXML("")), a.by("alice")), want{status: 400, code: "InvalidArgument", who: "alice"})
 	complete := "/lake/customers/x?uploadId=u"
+	nought := "<CompleteMultipartUpload><Part><PartNumber>0</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>"
+	a.refused("T19/complete with part nought", a.signed(message{method: "POST", target: complete, body: nought}, a.by("alice")), want{status: 400, code: "InvalidArgument", who: "alice"})
 	for name, document := range map[string]string{
-		"part nought":      "<CompleteMultipartUpload><Part><PartNumber>0</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
 		"part 10001":       "<CompleteMultipartUpload><Part><PartNumber>10001</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
 		"two part numbers": "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><PartNumber>2</PartNumber><ETag>x</ETag></Part></CompleteMultipartUpload>",
 		"no parts":         "<CompleteMultipartUpload></CompleteMultipartUpload>",

@@ -1,8 +1,10 @@
 package proxy_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,6 +132,22 @@ func (a *attack) secondRequests() {
 		if seen := a.store.seen(); len(seen) != 1 {
 			t.Errorf("the upstream was asked %q", seen)
 		}
+	})
+	a.run("T28/nothing is served behind a chunked body that was taken", func(t *testing.T) {
+		put := upload("/lake/customers/x", unsignedTrailer).framed(a.host)
+		put.lines = slices.DeleteFunc(put.lines, func(line string) bool { return strings.HasPrefix(strings.ToLower(line), "content-length:") })
+		put.lines = append(put.lines, "Transfer-Encoding: chunked", "Content-Length: 3")
+		put.body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(put.body), put.body)
+		replies := exchangeRaw(t, a.host, a.roots, put.sign(a.by("alice")).String()+next, false)
+		if len(replies) != 1 || replies[0].status != 200 {
+			t.Errorf("replies %+v", replies)
+		}
+		for _, line := range a.store.seen() {
+			if strings.Contains(line, "smuggled") {
+				t.Errorf("the upstream was asked %q", line)
+			}
+		}
+		a.newEvents()
 	})
 	a.run("T28/nothing is asked for before it is decided", func(t *testing.T) {
 		m := message{method: "PUT", target: "/lake/customers/x", lines: []string{"Expect: 100-continue"}, body: "hello"}

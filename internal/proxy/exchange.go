@@ -40,6 +40,11 @@ type exchange struct {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.begin(w, r)
 	defer x.end(s)
+	if len(r.TransferEncoding) > 0 {
+		// There may have been a Content-Length too, which net/http drops: what
+		// follows may be a body to a proxy in front, and a request to us.
+		w.Header().Set("Connection", "close")
+	}
 	err := checkHead(r)
 	switch {
 	case err != nil:
@@ -169,11 +174,6 @@ func (x *exchange) refuse(s *Server, err error) {
 	if len(x.r.Header["Expect"]) > 0 && !x.decided {
 		// The client waits for leave to send, and does not get it.
 		x.link.hangUp()
-		x.w.Header().Set("Connection", "close")
-	}
-	if len(x.r.TransferEncoding) > 0 {
-		// There may have been a Content-Length too, which net/http drops: what
-		// follows may be a body to a proxy in front, and a request to us.
 		x.w.Header().Set("Connection", "close")
 	}
 	x.answer(x.w, x.r, f, x.event.ID)
