@@ -240,7 +240,7 @@ func TestTornLastLine(t *testing.T) {
 	}
 	for n := 1; n < 40; n++ {
 		torn := append(append([]byte{}, whole...), whole[len(whole)-n:len(whole)-1]...)
-		torn = append(torn, `{"seq":2,"order":{`[:n%18]...)
+		torn = append(torn, strings.Repeat("x", n*20)...) // longer than what comes in its place, too
 		if err := os.WriteFile(p, torn, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -249,6 +249,9 @@ func TestTornLastLine(t *testing.T) {
 			t.Fatalf("%d: the order before it is gone", n)
 		}
 		give(t, l, user("bob-1"))
+		if text, err := os.ReadFile(p); err != nil || !bytes.HasSuffix(text, []byte("}}\n")) {
+			t.Fatalf("%d: what was torn is still there: %v", n, err)
+		}
 		if again := open(t, p); !hit(t, again, alice) || !hit(t, again, revocation.Holder{Subject: "bob-1", Issued: alice.Issued}) {
 			t.Fatalf("%d: an order is gone", n)
 		}
