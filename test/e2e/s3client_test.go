@@ -111,15 +111,14 @@ type s3Program struct {
 
 // s3Programs are all clients. What they lack stands in docs/clients.md too.
 func s3Programs() []s3Program {
-	const oneByOne = "moves files one by one"
 	return []s3Program{
 		{name: "aws CLI", start: startAWSCLI, folders: true, lacks: map[operation]string{
 			doPresignPut: "presigns downloads only",
 		}},
-		{name: "boto3", start: startBoto3, lacks: map[operation]string{doUpFolder: oneByOne}},
-		{name: "aws-sdk-go-v2", start: startGoSDK, lacks: map[operation]string{doUpFolder: oneByOne}},
-		{name: "@aws-sdk", start: startJavaScript, lacks: map[operation]string{doUpFolder: oneByOne}},
-		{name: "minio-go", start: startMinio, lacks: map[operation]string{doUpFolder: oneByOne}},
+		{name: "boto3", start: startBoto3},
+		{name: "aws-sdk-go-v2", start: startGoSDK},
+		{name: "@aws-sdk", start: startJavaScript},
+		{name: "minio-go", start: startMinio},
 		{name: "rclone", start: startRclone, folders: true, lacks: map[operation]string{
 			doDelete:     "deletes one by one",
 			doPresignPut: "presigns downloads only",

@@ -1,10 +1,30 @@
 package e2e_test
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// TestLacksAreDocumented compares what the table of clients says with what is
+// written for people.
+func TestLacksAreDocumented(t *testing.T) {
+	_, text, _ := strings.Cut(readFile(t, filepath.Join("..", "..", "docs", "clients.md")), "### What they lack\n")
+	for _, p := range s3Programs() {
+		_, row, found := strings.Cut(text, "\n| "+p.name+" | ")
+		row, _, _ = strings.Cut(row, "\n")
+		if len(p.lacks)+len(p.cannot) > 0 && !found {
+			t.Errorf("docs/clients.md does not say what %s lacks", p.name)
+		}
+		for _, why := range slices.Concat(slices.Collect(maps.Values(p.lacks)), slices.Collect(maps.Values(p.cannot))) {
+			if !strings.Contains(row, why) {
+				t.Errorf("of %s, docs/clients.md does not say %q", p.name, why)
+			}
+		}
+	}
+}
 
 // documented is the block of docs/clients.md that begins so, with what is in
 // place here in place of the examples. What is documented is what is tested.

@@ -51,10 +51,13 @@ func formers() []former {
 func TestPayloadForms(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
-	seen := map[string]bool{}
+	seen, ran := map[string]bool{}, 0
 	t.Cleanup(func() {
+		if ran < 2*len(formers()) { // some failed, or were not asked for
+			return
+		}
 		for _, form := range []string{formDigest, formUnsigned, formTrailer, formChunks, formChunksTrailer} {
-			if !t.Failed() && !seen[form] {
+			if !seen[form] {
 				t.Errorf("no client sent %s", form)
 			}
 		}
@@ -74,6 +77,7 @@ func TestPayloadForms(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				seen[got.whole], seen[got.parts] = true, true
+				ran++
 			})
 		}
 	}

@@ -32,6 +32,9 @@ func (s *stage) oddKeys(t *testing.T) {
 		t.Fatalf("the long key has %d bytes", len(longKey))
 	}
 	s.oddFolder(t)
+	if s.folders && !s.secure {
+		return // a program a key takes its time, and keys are the same over TLS
+	}
 	for _, key := range oddPaths() {
 		if why := s.cannot[key]; why != "" {
 			t.Logf("%q: %s %s", key, s.name, why)

@@ -111,7 +111,7 @@ type told struct {
 
 func (p program) run(t *testing.T, w *world, args ...string) told {
 	t.Helper()
-	got := finish(t, command{path: p.path, args: append(slices.Clone(p.args), args...), env: w.env("AWS_PROFILE=sidecar"), dir: p.dir}).must(t)
+	got := finish(t, command{path: p.path, args: append(slices.Clone(p.args), args...), env: w.env("AWS_PROFILE=sidecar", "ENDPOINT="+w.sidecar.address), dir: p.dir}).must(t)
 	var answer told
 	if err := json.Unmarshal([]byte(got.out), &answer); err != nil {
 		t.Fatalf("%v: %s%s", err, got.out, got.err)

@@ -1,14 +1,17 @@
 """A program on boto3, which knows nothing of gimme: it finds endpoint and keys
-by AWS_PROFILE. Arguments: COMMAND BUCKET KEY [BODY]. Prints JSON: what came of
-it, or the error as the SDK shows it."""
+by AWS_PROFILE; versions that find no endpoint there are told it in ENDPOINT.
+Arguments: COMMAND BUCKET KEY [BODY]. Prints JSON: what came of it, or the error
+as the SDK shows it."""
 
 import json
+import os
 import sys
 
 import boto3
 from botocore.exceptions import ClientError
 
-client = boto3.client("s3")
+version = tuple(int(part) for part in boto3.__version__.split(".")[:2])
+client = boto3.client("s3", endpoint_url=os.environ["ENDPOINT"] if version < (1, 28) else None)
 command, bucket, key, *body = sys.argv[1:]
 here = {"Bucket": bucket, "Key": key}
 commands = {
