@@ -258,6 +258,30 @@ func TestPresignedChecksums(t *testing.T) {
 	wantCode(t, err, "SignatureDoesNotMatch")
 }
 
+// TestPresignedTwice has what stands in the query and is a signed header as well,
+// or stands in the query in two spellings.
+func TestPresignedTwice(t *testing.T) {
+	d := drawn{method: "PUT", path: "/b/k", params: []sigv4.Param{{"x-amz-storage-class", "STANDARD"}, {"x-amz-checksum-crc32", "AAAAAA=="}}}
+	query := d.presigned(t).URL.RawQuery
+	for _, name := range []string{"X-Amz-Storage-Class", "X-Amz-Checksum-Crc32", "X-Amz-Acl"} {
+		r := newRequest(t, "PUT", "/b/k", nil, "")
+		r.RequestURI = "/b/k?" + strings.Replace(query, "X-Amz-SignedHeaders=host", "X-Amz-SignedHeaders=host%3B"+strings.ToLower(name), 1)
+		r.Header.Set(name, "STANDARD")
+		_, err := sigv4.Parse(r)
+		if name != "X-Amz-Acl" {
+			wantCode(t, err, "InvalidArgument")
+		} else if err != nil { // or the others are refused for another reason
+			t.Error(err)
+		}
+	}
+	for _, again := range []string{"X-Amz-Storage-Class=GLACIER", "x-amz-storage-class=STANDARD", "X-AMZ-CHECKSUM-CRC32=AAAAAA%3D%3D", "x-amz-expires=900", "X-Amz-Expires=901"} {
+		r := newRequest(t, "PUT", "/b/k", nil, "")
+		r.RequestURI = "/b/k?" + query + "&" + again
+		_, err := sigv4.Parse(r)
+		wantCode(t, err, "InvalidArgument")
+	}
+}
+
 // TestPresignedPayloads has presigned requests whose signature is right.
 func TestPresignedPayloads(t *testing.T) {
 	presigned := func(method, param, header string) *http.Request {
