@@ -70,6 +70,8 @@ func (s *Server) forward(x *exchange, e *errand) error {
 		return s.sendDeleted(x, e, response)
 	case lateErrors[e.call.Operation] && response.StatusCode != http.StatusNotModified:
 		return s.sendLate(x, e, response)
+	case e.call.Operation == "CreateBucket":
+		x.w.Header().Set("Location", "/"+e.call.Bucket) // the upstream's own may be an address
 	}
 	return x.stream(response)
 }
