@@ -155,20 +155,27 @@ func FuzzPresigned(f *testing.F) {
 		if v, _ := anew.Verify(secretKey, s.Time.Add(s.Expires+time.Second)); v != nil {
 			t.Fatalf("%q holds for too long", query)
 		}
-		header := http.Header{}
-		own := []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Content-Sha256"}
-		var rest []sigv4.Param
-		for _, p := range params {
-			switch amz := strings.HasPrefix(strings.ToLower(p.Name), "x-amz-"); {
-			case !amz:
-				rest = append(rest, p)
-			case slices.Contains(own, p.Name) || slices.Contains(checksum.Headers(), strings.ToLower(p.Name)) || strings.EqualFold(p.Name, "x-amz-sdk-checksum-algorithm"):
-			default:
-				header.Set(p.Name, strings.Trim(p.Value, " "))
-			}
-		}
+		header, rest := hoisted(params)
 		if diff := cmp.Diff(header, v.Header()); diff != "" || !slices.Equal(rest, v.Query()) {
 			t.Fatalf("%q: %q, header (-want +got):\n%s", query, v.Query(), diff)
 		}
 	})
+}
+
+// hoisted parts the parameters of a presigned URL into those that are headers and
+// those that are parameters, without the protocol's own and checksums of a body.
+func hoisted(params []sigv4.Param) (http.Header, []sigv4.Param) {
+	own := append(checksum.Headers(), "x-amz-sdk-checksum-algorithm", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires",
+		"x-amz-signedheaders", "x-amz-signature", "x-amz-security-token", "x-amz-content-sha256")
+	header := http.Header{}
+	var rest []sigv4.Param
+	for _, p := range params {
+		switch name := strings.ToLower(p.Name); {
+		case !strings.HasPrefix(name, "x-amz-"):
+			rest = append(rest, p)
+		case !slices.Contains(own, name):
+			header.Set(p.Name, strings.Trim(p.Value, " "))
+		}
+	}
+	return header, rest
 }
