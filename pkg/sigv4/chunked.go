@@ -273,7 +273,7 @@ func (c *chunkReader) proveTrailer(value string) error {
 	}
 	name, signature, _ := bytes.Cut(line, []byte(":"))
 	if !strings.EqualFold(string(name), trailerSignature) || !c.chain.begin(signature) {
-		return inWords(badTrailer, nil, malformedTrailer, "The trailer of the body must be followed by %s and %d lower-case hexadecimal digits.", trailerSignature, len(c.chain.hex))
+		return inWords(brokenOff, nil, incompleteBody, "The trailer of the body must be followed by %s and %d lower-case hexadecimal digits.", trailerSignature, len(c.chain.hex))
 	}
 	io.WriteString(c.chain.data, c.trailer.Header()+":"+value+"\n")
 	return c.proveChunk(chunkOfTrailer)

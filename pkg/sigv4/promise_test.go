@@ -78,3 +78,18 @@ func TestRepeatedHeaders(t *testing.T) {
 	_, err = handSigned(t, head+"X-Amz-Acl: private\r\nX-Amz-Acl: public-read\r\n", names, canonical)
 	wantCode(t, err, "InvalidRequest")
 }
+
+// Without its signature a trailer is one that was cut, in S3's words.
+func TestATrailerWithoutItsSignature(t *testing.T) {
+	v, framed := signedChunks(t, "x-amz-checksum-crc32", "hello")
+	for _, changed := range []string{
+		strings.Replace(framed, "x-amz-trailer-signature:", "x-amz-trailer-signature-", 1),
+		strings.Replace(framed, "\r\nx-amz-trailer-signature", "\rx-amz-trailer-signature", 1),
+	} {
+		got, err := io.ReadAll(v.Body(strings.NewReader(changed)))
+		e, ok := errors.AsType[*sigv4.Error](err)
+		if !ok || e.Code != "IncompleteBody" || e.Standard != "The request body terminated unexpectedly" || len(got) >= 5 {
+			t.Errorf("%q, %+v", got, e)
+		}
+	}
+}
