@@ -2,8 +2,8 @@
 // front door by real clients, against parts that were written by others.
 //
 // The identity provider is oidc-provider, the upstream versitygw, which checks
-// every signature, the browser Chromium, the clients the aws CLI and the SDKs
-// for Go, JavaScript and Python. Between the sidecar and the upstream stands a
+// every signature, the browser Chromium, the clients the aws CLI, the SDKs for Go,
+// JavaScript and Python, minio-go, rclone and s3cmd. Between the sidecar and the upstream stands a
 // recorder that changes nothing, so that a test can tell that a refused request
 // never went further.
 //
