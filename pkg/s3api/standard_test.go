@@ -179,3 +179,13 @@ func TestEmptyVersion(t *testing.T) {
 		}
 	}
 }
+
+// Clients of S3 are told where a website would send readers of an object.
+func TestWebsiteRedirectsAreTold(t *testing.T) {
+	told := http.Header{"X-Amz-Website-Redirect-Location": {"/x"}, "X-Amz-Bucket-Arn": {"arn:aws:s3:::b"}}
+	upstream := told.Clone()
+	upstream.Set("Location", "http://upstream.example/")
+	if diff := cmp.Diff(told, s3api.ResponseHeader(upstream)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
