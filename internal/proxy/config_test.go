@@ -94,7 +94,7 @@ audit: {file: no-such-folder/audit.jsonl}
 		`proxy.yaml:7:11: role "arn:aws:iam::111122223333:role/r" needs groups or everyone: true`,
 		`proxy.yaml:8:38: sessions.lifetime "20h"`,
 		`proxy.yaml:9:22: upstream.endpoint "http://s3.example": an https URL`,
-		`proxy.yaml:9:56: upstream.credentials is "statik"; write assume_role or static`,
+		`proxy.yaml:9:56: upstream.credentials is "statik"; write assume_role, web_identity or static`,
 		`proxy.yaml:10:68: policy.unlabelled is "maybe"; write deny or allow`,
 		`proxy.yaml:11:15: "no-such-folder/audit.jsonl" cannot be made`,
 		`policies/a.yaml:3:8: unknown label "SENSITVE", did you mean "SENSITIVE"?`,

@@ -44,13 +44,14 @@ func (l *limiter) take(address string, now time.Time) (wait time.Duration) {
 }
 
 func (l *limiter) client(network netip.Prefix, now time.Time) *rate.Limiter {
-	if known, ok := l.young[network]; ok {
+	known, ok := l.young[network]
+	if now.Sub(l.since) >= time.Minute || !ok && len(l.young) >= l.most {
+		l.old, l.young, l.since, ok = l.young, make(map[netip.Prefix]*rate.Limiter), now, false
+	}
+	if ok {
 		return known
 	}
-	if len(l.young) >= l.most || now.Sub(l.since) >= time.Minute {
-		l.old, l.young, l.since = l.young, make(map[netip.Prefix]*rate.Limiter), now
-	}
-	known, ok := l.old[network]
+	known, ok = l.old[network]
 	if !ok {
 		known = rate.NewLimiter(rate.Limit(float64(l.perMinute)/60), l.perMinute)
 	}

@@ -234,32 +234,39 @@ func TestPolicyBlocksBeforeTheUpstream(t *testing.T) {
 	}
 }
 
-// What an operation, a parameter or a header means is in the table, or it does
-// not pass.
-func TestUnknownIsRefused(t *testing.T) {
+// What is not served is refused by its name, and who may not manage a bucket
+// does not learn how it is configured.
+func TestOperationsThatAreNotForAlice(t *testing.T) {
 	c := start(t, nil)
 	c.put("lake", "customers/x", "hello")
 	alice := c.s3(c.login(nil))
 	lake, key := aws.String("lake"), aws.String("customers/x")
-	for name, do := range map[string]func() error{
-		"GetBucketPolicy": func() error {
+	for name, test := range map[string]struct {
+		code string
+		do   func() error
+	}{
+		"GetBucketPolicy": {"AccessDenied", func() error {
 			_, err := alice.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: lake})
 			return err
-		},
-		"GetObjectAcl": func() error {
+		}},
+		"GetObjectAcl": {"AccessDenied", func() error {
 			_, err := alice.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: lake, Key: key})
 			return err
-		},
-		"DeleteBucket": func() error {
+		}},
+		"DeleteBucket": {"AccessDenied", func() error {
 			_, err := alice.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: lake})
 			return err
-		},
+		}},
+		"GetObjectTorrent": {"NotImplemented", func() error {
+			_, err := alice.GetObjectTorrent(t.Context(), &s3.GetObjectTorrentInput{Bucket: lake, Key: key})
+			return err
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantCode(t, do(), "NotImplemented", "")
+			wantCode(t, test.do(), test.code, "")
 			c.wantNothingUpstream()
-			if e := c.wantOneRefusal("NotImplemented", ""); e.Request == nil || e.Request.Bucket != "lake" {
-				t.Errorf("the event does not say what was addressed: %+v", e.Request)
+			if e := c.wantOneRefusal(test.code, ""); e.Request == nil || e.Request.Bucket != "lake" || e.Request.Operation != name {
+				t.Errorf("the event does not say what was asked: %+v", e.Request)
 			}
 		})
 	}
