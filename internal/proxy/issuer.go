@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/gimme-broker/gimme/internal/idtoken"
 	"github.com/gimme-broker/gimme/internal/session"
 	"github.com/gimme-broker/gimme/pkg/policy"
@@ -29,7 +31,9 @@ type issuer struct {
 	config Issuer
 	client *http.Client
 
-	mu       sync.Mutex // guards what follows; held while the provider is asked, so that it is asked once
+	flight singleflight.Group // so that it is asked once
+
+	mu       sync.Mutex // guards what follows
 	provider *idtoken.Provider
 	found    time.Time // when it said what it is
 	failed   time.Time
@@ -58,28 +62,50 @@ func (s *Server) issuerOf(identifier string) *issuer {
 	return nil
 }
 
+// discover gives the provider, asking it for its metadata when that is due.
 func (i *issuer) discover(ctx context.Context) (*idtoken.Provider, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	switch since := time.Since(i.failed); {
-	case i.provider != nil && (time.Since(i.found) < metadataIsFresh || since < retryMetadata):
-		return i.provider, nil
-	case i.provider == nil && since < retryDiscovery:
-		return nil, i.failure
+	if provider, err, due := i.look(); !due {
+		return provider, err
 	}
 	// Whoever asked first may go away; the others still want to know.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discoveryTimeout)
+	done := i.flight.DoChan("", func() (any, error) {
+		i.ask(context.WithoutCancel(ctx))
+		return nil, nil
+	})
+	select {
+	case <-done:
+		provider, err, _ := i.look()
+		return provider, err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// look gives what is known, and says whether it is time to ask.
+func (i *issuer) look() (_ *idtoken.Provider, _ error, due bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	since := time.Since(i.failed)
+	if i.provider != nil {
+		return i.provider, nil, time.Since(i.found) >= metadataIsFresh && since >= retryMetadata
+	}
+	return nil, i.failure, since >= retryDiscovery
+}
+
+func (i *issuer) ask(ctx context.Context) {
+	if _, _, due := i.look(); !due { // someone just did
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
 	defer cancel()
 	provider, err := idtoken.Discover(ctx, i.client, i.config.Issuer.V)
+	i.mu.Lock()
+	defer i.mu.Unlock()
 	if err != nil {
 		i.failed, i.failure = time.Now(), err
-		if i.provider != nil {
-			return i.provider, nil
-		}
-		return nil, err
+		return
 	}
 	i.provider, i.found = provider, time.Now()
-	return provider, nil
 }
 
 // verify checks an ID token against the issuer that it names.
