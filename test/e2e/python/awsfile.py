@@ -6,6 +6,7 @@ import json
 import os
 import sys
 
+import botocore
 import botocore.configloader
 import botocore.session
 
@@ -15,6 +16,14 @@ def readable(folder):
         path = os.path.join(folder, name)
         if os.path.exists(path):
             botocore.configloader.raw_config_parse(path)
+
+
+def endpoint(session, client):
+    """Versions that look for no endpoint in a profile are asked what stands there."""
+    if tuple(int(part) for part in botocore.__version__.split(".")[:2]) >= (1, 31):
+        return client.meta.endpoint_url
+    services = session.get_scoped_config()["services"]
+    return session.full_config[f"services {services}"]["s3"]["endpoint_url"]
 
 
 def found(folder):
@@ -29,7 +38,7 @@ def found(folder):
     keys = session.get_credentials().get_frozen_credentials()
     client = session.create_client("s3")
     return {"before": before, "key": keys.access_key, "secret": keys.secret_key, "token": keys.token,
-            "region": client.meta.region_name, "endpoint": client.meta.endpoint_url}
+            "region": client.meta.region_name, "endpoint": endpoint(session, client)}
 
 
 answers = {}
