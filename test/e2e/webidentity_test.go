@@ -2,132 +2,149 @@ package e2e_test
 
 import (
 	"encoding/json"
-	"io"
-	"net/http"
-	"net/url"
+	"errors"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	awssts "github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// TestStockWebIdentity is a machine on which there is no gimme: the SDKs' own web
-// identity providers get sessions at the sidecar, by the five variables that
-// docs/clients.md has.
-func TestStockWebIdentity(t *testing.T) {
-	g := newGitHub(t)
-	w := newWorld(t, settings{Workload: g.issuer.url})
-	token := filepath.Join(t.TempDir(), "token")
-	variables := map[string]string{
-		"AWS_ROLE_ARN": engineerRole, "AWS_WEB_IDENTITY_TOKEN_FILE": token, "AWS_ROLE_SESSION_NAME": "pipeline",
-		"AWS_ENDPOINT_URL_STS": w.sidecar.address, "AWS_ENDPOINT_URL_S3": w.sidecar.address, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
-		"AWS_S3_FORCE_PATH_STYLE": "true",
-	}
-	var env []string
-	for name, value := range variables {
-		env = append(env, name+"="+value)
-	}
-	writeFile(t, token, g.token(t, w.sidecar.address))
-	const object = "customers/2026.csv"
+// A pod is where a program runs that knows nothing of gimme: there is a file with
+// an ID token, and the variables that every AWS SDK reads.
+type pod struct {
+	*world
+	token string // the file
+}
 
-	t.Run("aws CLI", func(t *testing.T) {
-		cli := newCLI(t, w, "none")
-		if len(cli.before) > 0 {
-			t.Log("this aws CLI knows no endpoints of its own for STS: it is too old for this")
-			return
+const podSession = "nightly-report"
+
+func newPod(t *testing.T) *pod {
+	t.Helper()
+	w := newWorld(t, settings{})
+	p := &pod{w, filepath.Join(w.home, "token")}
+	writeFile(t, p.token, w.idToken(t, "alice", nil))
+	w.more = []string{"AWS_ROLE_ARN=" + engineerRole, "AWS_WEB_IDENTITY_TOKEN_FILE=" + p.token, "AWS_ROLE_SESSION_NAME=" + podSession,
+		"AWS_ENDPOINT_URL_STS=" + w.sidecar.address, "AWS_ENDPOINT_URL_S3=" + w.sidecar.address, "AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1"}
+	return p
+}
+
+// wantOneLogin asserts that since the mark one session was issued, for alice and
+// the role, and that the token stands nowhere.
+func (p *pod) wantOneLogin(t *testing.T, at mark) {
+	t.Helper()
+	var sessions []event
+	for _, e := range at.since(t) {
+		if e.Kind == "session" {
+			sessions = append(sessions, e)
 		}
-		got := finish(t, command{path: cli.path, args: []string{"s3", "cp", "s3://" + bucket + "/" + object, "-"}, env: environment(w.home, env...)}).must(t)
-		if got.out != contents(object) {
-			t.Errorf("read %q", got.out)
+	}
+	if len(sessions) != 1 || sessions[0].Decision != "allowed" || sessions[0].Principal.Email != "alice@example.com" || sessions[0].Role != engineerRole {
+		t.Errorf("sessions: %+v", sessions)
+	}
+	p.wantNoToken(t)
+}
+
+func (p *pod) wantNoToken(t *testing.T) {
+	t.Helper()
+	token := readFile(t, p.token)
+	all := readFile(t, p.sidecar.path("audit.jsonl")) + p.sidecar.out.String() + p.sidecar.err.String()
+	if signature := token[strings.LastIndex(token, ".")+1:]; strings.Contains(all, signature) {
+		t.Error("the token is in a log")
+	}
+}
+
+// TestWebIdentityOfTheCommandLine has the aws CLI log in by itself.
+func TestWebIdentityOfTheCommandLine(t *testing.T) {
+	p := newPod(t)
+	path := need(t, part{"an aws CLI that reads AWS_ENDPOINT_URL_STS", func() (string, error) {
+		path, err := awsCLI.find()
+		if err == nil && !servesProfiles(t, path) {
+			err = errors.New("it is older than 1.29 or 2.13")
 		}
-		who := finish(t, command{path: cli.path, args: []string{"sts", "get-caller-identity"}, env: environment(w.home, env...)}).must(t)
-		var caller struct{ Arn string }
-		if err := json.Unmarshal([]byte(who.out), &caller); err != nil || !strings.Contains(caller.Arn, ":assumed-role/data-engineering/") {
-			t.Errorf("%v: %s", err, who.out)
-		}
-	})
-	t.Run("@aws-sdk", func(t *testing.T) {
-		node := need(t, nodeParts)
-		got := finish(t, command{path: "node", args: []string{filepath.Join(node, "s3.mjs"), "get", bucket, object}, dir: node, env: environment(w.home, env...)}).must(t)
-		var answer told
-		if err := json.Unmarshal([]byte(got.out), &answer); err != nil || answer.Body != contents(object) {
-			t.Errorf("%v: %s", err, got.out)
-		}
-	})
-	t.Run("boto3", func(t *testing.T) {
-		python := need(t, boto3)
-		script, err := filepath.Abs(filepath.Join("python", "s3.py"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		version := finish(t, command{path: python, args: []string{"-c", "import boto3; print(tuple(map(int, boto3.__version__.split('.')[:2])) < (1, 28))"}, env: environment(w.home)}).must(t)
-		if strings.TrimSpace(version.out) == "True" {
-			t.Log("this boto3 knows no endpoints of its own for STS: it is too old for this")
-			return
-		}
-		got := finish(t, command{path: python, args: []string{script, "get", bucket, object}, env: environment(w.home, env...)}).must(t)
-		var answer told
-		if err := json.Unmarshal([]byte(got.out), &answer); err != nil || answer.Body != contents(object) {
-			t.Errorf("%v: %s", err, got.out)
-		}
-	})
-	t.Run("aws-sdk-go-v2", func(t *testing.T) {
-		for name, value := range variables {
+		return path, err
+	}})
+	run := func(args ...string) result {
+		return finish(t, command{path: path, args: args, env: p.env(), dir: p.home})
+	}
+	at := p.sidecar.mark(t)
+	if got := run("s3", "cp", "s3://acme-lake/customers/2026.csv", "-").must(t); got.out != contents("customers/2026.csv") {
+		t.Errorf("read %q", got.out)
+	}
+	p.wantOneLogin(t, at)
+	var who struct{ Arn string }
+	if err := json.Unmarshal([]byte(run("sts", "get-caller-identity").must(t).out), &who); err != nil || who.Arn != "arn:aws:sts::111122223333:assumed-role/data-engineering/"+podSession {
+		t.Errorf("the caller is %+v, %v", who, err)
+	}
+	if at := p.sidecar.mark(t); run("s3", "ls", "s3://acme-lake/customers/").must(t).out == "" || strings.Contains(at.since(t)[0].Kind, "session") {
+		t.Error("the CLI does not keep its session, as docs/clients.md has it")
+	}
+	writeFile(t, p.token, p.idToken(t, "bob", nil))
+	p.more = append(p.more, "AWS_ROLE_SESSION_NAME=another") // the CLI keeps sessions by what it asks for
+	at = p.sidecar.mark(t)
+	if got := run("s3", "ls", "s3://acme-lake/customers/"); got.code == 0 || !strings.Contains(got.err, "bob@example.com may not take role") || !strings.Contains(got.err, "AccessDenied") {
+		t.Errorf("bob: %+v", got)
+	}
+	at.refused(t)
+	p.wantNoToken(t)
+}
+
+// TestWebIdentityOfTheGoSDK is a Go program without a line about the sidecar.
+func TestWebIdentityOfTheGoSDK(t *testing.T) {
+	p := newPod(t)
+	for _, setting := range p.env("AWS_CONFIG_FILE="+filepath.Join(p.home, "none"), "AWS_SHARED_CREDENTIALS_FILE="+filepath.Join(p.home, "none"), "AWS_ACCESS_KEY_ID=", "AWS_PROFILE=") {
+		if name, value, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "AWS_") {
 			t.Setenv(name, value)
 		}
-		t.Setenv("HOME", w.home)
-		loaded, err := config.LoadDefaultConfig(t.Context(), config.WithSharedConfigFiles(nil), config.WithSharedCredentialsFiles(nil))
+	}
+	loaded, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := p.sidecar.mark(t)
+	client := s3.NewFromConfig(loaded)
+	for range 3 {
+		got, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("customers/2026.csv")})
 		if err != nil {
 			t.Fatal(err)
 		}
-		client := s3.NewFromConfig(loaded, func(o *s3.Options) { o.UsePathStyle = true })
-		got, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(object)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer got.Body.Close()
-		if text, err := io.ReadAll(got.Body); err != nil || string(text) != contents(object) {
-			t.Errorf("%q, %v", text, err)
-		}
-	})
-	t.Run("a query", func(t *testing.T) {
-		raw := g.token(t, w.sidecar.address)
-		q := url.Values{"Action": {"AssumeRoleWithWebIdentity"}, "Version": {"2011-06-15"}, "RoleArn": {engineerRole}, "RoleSessionName": {"pipeline"}, "WebIdentityToken": {raw}}
-		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			r, err := http.NewRequestWithContext(t.Context(), method, w.sidecar.address+"/?"+q.Encode(), nil)
+		got.Body.Close()
+	}
+	p.wantOneLogin(t, at)
+	who, err := awssts.NewFromConfig(loaded).GetCallerIdentity(t.Context(), &awssts.GetCallerIdentityInput{})
+	if err != nil || aws.ToString(who.Arn) != "arn:aws:sts::111122223333:assumed-role/data-engineering/"+podSession {
+		t.Errorf("the caller is %+v, %v", who, err)
+	}
+}
+
+// TestWebIdentityOfOtherSDKs runs the programs that know profiles alone, and now
+// have no profile either.
+func TestWebIdentityOfOtherSDKs(t *testing.T) {
+	for name, find := range map[string]func(t *testing.T) program{
+		"JavaScript": func(t *testing.T) program {
+			folder := need(t, nodeParts)
+			return program{path: "node", args: []string{filepath.Join(folder, "s3.mjs")}, dir: folder}
+		},
+		"Python": func(t *testing.T) program {
+			script, err := filepath.Abs(filepath.Join("python", "s3.py"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			response, err := http.DefaultClient.Do(r)
-			if err != nil {
-				t.Fatal(err)
+			return program{path: need(t, boto3), args: []string{script}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			program, p := find(t), newPod(t)
+			at := p.sidecar.mark(t)
+			got := finish(t, command{path: program.path, args: append(program.args, "get", bucket, "customers/2026.csv"), env: p.env(), dir: program.dir}).must(t)
+			var answer told
+			if err := json.Unmarshal([]byte(got.out), &answer); err != nil || answer.Body != contents("customers/2026.csv") {
+				t.Fatalf("got %s%s", got.out, got.err)
 			}
-			body, err := io.ReadAll(response.Body)
-			response.Body.Close()
-			if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), "<SessionToken>") {
-				t.Errorf("%s: %d %s %v", method, response.StatusCode, body, err)
-			}
-		}
-		for _, file := range []string{"audit.jsonl"} {
-			if strings.Contains(readFile(t, filepath.Join(w.sidecar.folder, file)), raw) {
-				t.Errorf("the token stands in %s", file)
-			}
-		}
-	})
-	t.Run("a token for somebody else", func(t *testing.T) {
-		at := w.sidecar.mark(t)
-		writeFile(t, token, g.token(t, "https://elsewhere.example"))
-		node := need(t, nodeParts)
-		got := finish(t, command{path: "node", args: []string{filepath.Join(node, "s3.mjs"), "get", bucket, object}, dir: node, env: environment(w.home, env...)})
-		if !strings.Contains(got.out, "InvalidIdentityToken") || strings.Contains(got.out, contents(object)) {
-			t.Errorf("%s%s", got.out, got.err)
-		}
-		if e := at.refused(t); !slices.Contains([]string{"session"}, e.Kind) {
-			t.Errorf("the event is %+v", e)
-		}
-	})
+			p.wantOneLogin(t, at)
+		})
+	}
 }
