@@ -53,7 +53,7 @@ func TestDocumentsOfTheModel(t *testing.T) {
 	if err := json.Unmarshal(out, &model); err != nil {
 		t.Fatal(err)
 	}
-	if len(model) < 30 {
+	if len(model) < 25 { // older models have fewer
 		t.Fatalf("the model has only %d documents", len(model))
 	}
 	for name, paths := range model {
