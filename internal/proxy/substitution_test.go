@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -49,8 +50,9 @@ func TestTokensAreNotSubstituted(t *testing.T) {
 	role := func(alias string) string { return "arn:aws:iam::111122223333:role/of-" + alias }
 	c := &sidecar{t: t, folder: t.TempDir(), provider: parties[0].provider, store: newStore(t)}
 	c.launch(func(config string) string {
-		from, to := strings.Index(config, "issuers:"), strings.Index(config, "sessions:")
-		return config[:from] + fmt.Sprintf(`issuers:
+		before, after, _ := strings.Cut(config, "issuers:")
+		_, after, _ = strings.Cut(after, "sessions:")
+		return before + fmt.Sprintf(`issuers:
   - {issuer: %q, client_id: gimme, client_ids: [gimme-web], alias: people}
   - {issuer: %q, client_id: partner-app, alias: partner}
   - {issuer: %q, client_id: "https://s3.sidecar.example", alias: ci, require: {owner_id: ["7"]}, claim_groups: [repository]}
@@ -59,7 +61,7 @@ roles:
   - {arn: %q, groups: ["people:admin"]}
   - {arn: %q, groups: ["partner:admin"]}
   - {arn: %q, groups: ["ci:repository=admin"]}
-`, parties[0].URL, parties[1].URL, parties[2].URL, role("people"), role("partner"), role("ci")) + config[to:]
+`, parties[0].URL, parties[1].URL, parties[2].URL, role("people"), role("partner"), role("ci")) + "sessions:" + after
 	})
 	logout := map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}
 	kinds := map[string]struct {
@@ -87,12 +89,8 @@ roles:
 				for _, audience := range audiences {
 					for kind, k := range kinds {
 						claims := map[string]any{"iss": named.URL, "sub": "someone", "aud": audience, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
-						for name, v := range body.claims {
-							claims[name] = v
-						}
-						for name, v := range k.changes {
-							claims[name] = v
-						}
+						maps.Copy(claims, body.claims)
+						maps.Copy(claims, k.changes)
 						token := signAs(t, signer.provider, k.typ, claims)
 						ours := signer.alias == named.alias && k.isID && (body.alias == "ci") == (named.alias == "ci")
 						text, plain := audience.(string)

@@ -58,8 +58,7 @@ func withSTS(t *testing.T, mode string, identity bool, edit func(string) string)
 	server := httptest.NewServer(double)
 	t.Cleanup(server.Close)
 	c.launch(func(config string) string {
-		from, to := strings.Index(config, "  credentials: static"), strings.Index(config, "policy: {data_map")
-		config = config[:from] + fmt.Sprintf("  credentials: %[1]s\n  %[1]s: {sts_endpoint: %q}\n", mode, server.URL) + config[to:]
+		config = withUpstream(config, "  credentials: static", fmt.Sprintf("  credentials: %[1]s\n  %[1]s: {sts_endpoint: %[2]q}\n", mode, server.URL))
 		if edit != nil {
 			config = edit(config)
 		}
@@ -67,6 +66,14 @@ func withSTS(t *testing.T, mode string, identity bool, edit func(string) string)
 	})
 	c.put("lake", "public/x", "hello")
 	return c, double
+}
+
+// withUpstream is config with another text from a key of its upstream to the next
+// section.
+func withUpstream(config, from, text string) string {
+	before, after, _ := strings.Cut(config, from)
+	_, after, _ = strings.Cut(after, "policy: {")
+	return before + text + "policy: {" + after
 }
 
 // tokensSent remembers the session tokens that requests to the store carry.
@@ -301,8 +308,7 @@ func TestASessionFromBeforeWebIdentity(t *testing.T) {
 	}
 	c.launch(func(string) string {
 		config := c.config()
-		from, to := strings.Index(config, "  credentials: static"), strings.Index(config, "policy: {data_map")
-		return config[:from] + "  credentials: web_identity\n" + config[to:]
+		return withUpstream(config, "  credentials: static", "  credentials: web_identity\n")
 	})
 	c.store.seen()
 	wantCode(t, c.fetch(keys), "InvalidToken", "Log in again")
@@ -325,8 +331,7 @@ func TestUpstreamSections(t *testing.T) {
 		"credentials: assume_role\n  assume_role: {sts_endpoint: \"https://sts.example/?query\"}": "upstream.assume_role.sts_endpoint",
 	} {
 		dir, write := folder(t)
-		from, to := strings.Index(goodConfig, "upstream: {"), strings.Index(goodConfig, "policy: {")
-		write("proxy.yaml", goodConfig[:from]+"upstream:\n  endpoint: https://s3.example\n  "+config+"\n"+goodConfig[to:])
+		write("proxy.yaml", withUpstream(goodConfig, "upstream: {", "upstream:\n  endpoint: https://s3.example\n  "+config+"\n"))
 		_, err := proxy.Load(filepath.Join(dir, "proxy.yaml"))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", config, err, want)
