@@ -232,7 +232,7 @@ import json, botocore.session
 m = botocore.session.Session().get_service_model("s3")
 print(json.dumps({n: [m.operation_model(n).http["method"], m.operation_model(n).http["requestUri"]] for n in m.operation_names}))`).Output()
 	if err != nil {
-		needPart(t, "botocore", "python3-boto3", err)
+		s3api.NeedPart(t, "botocore", "python3-boto3", err)
 	}
 	var model map[string][2]string
 	if err := json.Unmarshal(out, &model); err != nil {
