@@ -73,8 +73,9 @@ func (b *sending) begin(ctx context.Context, cancel context.CancelCauseFunc, ans
 func (b *sending) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	// net/http reads the body also when the answer was another than 100, so as to
-	// use the connection again.
-	unwanted := b.asks > 0 && !b.wanted && !b.begun && time.Since(b.asked) < b.asks
+	// use the connection again. Its own clock may run out a little before ours:
+	// half the time tells the two apart.
+	unwanted := b.asks > 0 && !b.wanted && !b.begun && time.Since(b.asked) < b.asks/2
 	if b.stopped || b.held || unwanted {
 		b.mu.Unlock()
 		return 0, b.await(errHungUp)
