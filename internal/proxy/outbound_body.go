@@ -73,10 +73,15 @@ func (b *sending) begin(ctx context.Context, cancel context.CancelCauseFunc, ans
 func (b *sending) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	// net/http reads the body also when the answer was another than 100, so as to
-	// use the connection again. Its own clock may run out a little before ours:
-	// half the time tells the two apart.
-	unwanted := b.asks > 0 && !b.wanted && !b.begun && time.Since(b.asked) < b.asks/2
-	if b.stopped || b.held || unwanted {
+	// use the connection again: then it is given up while it is waited for here.
+	if left := b.asks - time.Since(b.asked); b.asks > 0 && !b.wanted && !b.begun && left > 0 {
+		b.mu.Unlock()
+		if err := b.awaitFor(left); err != nil {
+			return 0, err
+		}
+		b.mu.Lock()
+	}
+	if b.stopped || b.held {
 		b.mu.Unlock()
 		return 0, b.await(errHungUp)
 	}
@@ -111,6 +116,25 @@ func (b *sending) await(err error) error {
 	case <-b.done:
 	}
 	return err
+}
+
+// awaitFor waits for d, and returns an error if the body was given up meanwhile.
+func (b *sending) awaitFor(d time.Duration) error {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	select {
+	case <-b.free:
+	case <-b.done:
+	case <-over.C:
+	}
+	select {
+	case <-b.free:
+		return errHungUp
+	case <-b.done:
+		return errHungUp
+	default:
+		return nil
+	}
 }
 
 // wait is called with mu held.
