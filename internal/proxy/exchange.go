@@ -13,7 +13,6 @@ import (
 
 	"github.com/gimme-broker/gimme/internal/discovery"
 	"github.com/gimme-broker/gimme/pkg/audit"
-	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
 	"github.com/gimme-broker/gimme/pkg/sigv4"
 )
@@ -132,14 +131,14 @@ func appendNew(list []string, s string) []string {
 
 // allow writes the decision to let the request through. Nothing may happen
 // before it has returned nil.
-func (x *exchange) allow(d policy.Decision) error {
-	return x.decide(audit.Allowed, d, "")
+func (x *exchange) allow(g grounds) error {
+	return x.decide(audit.Allowed, g, "")
 }
 
 // decide writes a decision event.
-func (x *exchange) decide(answer audit.Decision, d policy.Decision, fault string) error {
+func (x *exchange) decide(answer audit.Decision, g grounds, fault string) error {
 	e := x.event
-	e.Time, e.Decision, e.Labels, e.Reasons, e.Error = time.Now(), answer, d.Labels, reasons(d), fault
+	e.Time, e.Decision, e.Labels, e.Reasons, e.Error = time.Now(), answer, g.labels, g.forEvent(), fault
 	if err := x.events.Write(e); err != nil {
 		return &refusal{Code: "ServiceUnavailable", Message: "The request cannot be recorded, and what is not recorded is not served. Tell whoever runs this sidecar.", cause: err}
 	}
@@ -147,9 +146,9 @@ func (x *exchange) decide(answer audit.Decision, d policy.Decision, fault string
 	return nil
 }
 
-func reasons(d policy.Decision) []audit.Reason {
-	list := make([]audit.Reason, len(d.Reasons))
-	for i, r := range d.Reasons {
+func (g grounds) forEvent() []audit.Reason {
+	list := make([]audit.Reason, len(g.reasons))
+	for i, r := range g.reasons {
 		list[i] = audit.Reason{Policy: r.Policy, Rule: r.Rule, Label: r.Label, Access: string(r.Access), Severity: string(r.Severity), Text: r.Text}
 	}
 	return list
@@ -181,7 +180,7 @@ func (x *exchange) refuse(s *Server, err error) {
 
 func (x *exchange) refused(f *refusal) audit.Event {
 	e := x.event
-	e.Time, e.Decision, e.Labels, e.Reasons = time.Now(), audit.Blocked, f.decision.Labels, reasons(f.decision)
+	e.Time, e.Decision, e.Labels, e.Reasons = time.Now(), audit.Blocked, f.grounds.labels, f.grounds.forEvent()
 	e.Response = &audit.Response{Status: f.status(), Code: f.Code, DurationMS: milliseconds(time.Since(x.began))}
 	return e
 }
@@ -226,7 +225,7 @@ type refusal struct {
 	// and Message stands in the element Reason and the header X-Gimme-Reason.
 	Standard string
 	Details  []s3api.Detail // further elements of the document
-	decision policy.Decision
+	grounds  grounds
 	cause    error // for the operator's log alone
 }
 

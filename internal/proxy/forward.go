@@ -48,7 +48,7 @@ type errand struct {
 	payload     sigv4.Payload
 	body        io.Reader // StreamBody alone: decoded, verified to the last byte
 	credentials sigv4.Credentials
-	decision    ruling
+	decision    verdict
 	principal   *policy.Principal
 }
 

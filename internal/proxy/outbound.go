@@ -113,7 +113,7 @@ func hasChecksum(h http.Header) bool {
 }
 
 // keeps says whether an object of a batch goes upstream.
-func (r ruling) keeps(t s3api.Target) bool {
+func (r verdict) keeps(t s3api.Target) bool {
 	_, blocked := r.blocked[object{t.Key, t.VersionID}]
 	return !blocked
 }

@@ -193,7 +193,7 @@ func (s *Server) sendBuckets(x *exchange, e *errand, response *http.Response) er
 // mayUse says whether p may do anything at all in bucket.
 func (r *rules) mayUse(p *policy.Principal, bucket string) bool {
 	for _, access := range []policy.Access{policy.Reads, policy.Updates, policy.Deletes, policy.Manages} {
-		if r.set.Decide(p, policy.Question{Access: access, Path: bucket, Scope: policy.Some}).Allowed {
+		if r.set.Decide(p, nil, policy.Question{Access: access, Path: bucket, Scope: policy.Some}).Allowed {
 			return true
 		}
 	}

@@ -11,13 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gimme-broker/gimme/internal/ruling"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/strictyaml"
 )
-
-// repo is the name under which data maps speak of this sidecar's store.
-const repo = "S3"
 
 // pollInterval is how often the files of data map and policies are looked at.
 const pollInterval = time.Second
@@ -57,7 +55,7 @@ func (c *Config) readRules() (*rules, error) {
 	if c.Policy.Unlabelled.V == "allow" {
 		effect = policy.Allow
 	}
-	set, warnings, err := policy.Parse(dataMap, policies, policy.Options{Repo: repo, Unlabelled: effect})
+	set, warnings, err := policy.Parse(dataMap, policies, policy.Options{Repo: ruling.Repo, Unlabelled: effect})
 	if err != nil {
 		return nil, err
 	}

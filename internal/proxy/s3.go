@@ -1,17 +1,15 @@
 package proxy
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/gimme-broker/gimme/internal/ruling"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
@@ -164,63 +162,71 @@ func bodyFault(err error) error {
 	return &refusal{Code: "IncompleteBody", Message: "The body ended before it was whole."}
 }
 
-// A ruling is what was decided on a call.
-type ruling struct {
-	allowed  policy.Decision
-	blocked  map[object]policy.Decision // of a batch: what is left out, and why
-	answered bool                       // nothing is left to forward, and the client has been told
+// A verdict is what was decided on a call.
+type verdict struct {
+	allowed  grounds
+	blocked  map[object]grounds // of a batch: what is left out, and why
+	answered bool               // nothing is left to forward, and the client has been told
 }
+
+// Grounds are what an event and a person are told of a decision.
+type grounds struct {
+	labels  []string
+	reasons []policy.Reason
+}
+
+func groundsOf(d policy.Decision) grounds { return grounds{d.Labels(), d.Reasons()} }
 
 // An object is a key with its version.
 type object struct{ key, version string }
 
 // judge decides on everything that the call touches. One blocked target blocks
 // the call; only a batch of deletes is answered key by key.
-func (x *exchange) judge(call *s3api.Call, p *policy.Principal) (ruling, error) {
+func (x *exchange) judge(call *s3api.Call, p *policy.Principal) (verdict, error) {
 	switch call.Operation {
 	case "ListBuckets": // anyone may ask; the answer is filtered
-		return ruling{allowed: policy.Decision{Allowed: true}}, nil
+		return verdict{}, nil
 	case "DeleteObjects":
 		return x.judgeBatch(call, p)
 	}
-	d := x.rules.set.Decide(p, questions(call.Targets)...)
+	d := x.rules.set.Decide(p, nil, ruling.Questions(call.Targets)...)
 	if !d.Allowed {
-		return ruling{}, blocked(p, call.Operation, "s3://"+strings.TrimSuffix(call.Bucket+"/"+call.Key, "/"), d)
+		return verdict{}, blocked(p, call.Operation, "s3://"+strings.TrimSuffix(call.Bucket+"/"+call.Key, "/"), groundsOf(d))
 	}
-	return ruling{allowed: d}, nil
+	return verdict{allowed: groundsOf(d)}, nil
 }
 
 // judgeBatch decides key by key. What is blocked has an event of its own, so
 // that a search for blocked requests finds it.
-func (x *exchange) judgeBatch(call *s3api.Call, p *policy.Principal) (ruling, error) {
-	r := ruling{blocked: map[object]policy.Decision{}}
+func (x *exchange) judgeBatch(call *s3api.Call, p *policy.Principal) (verdict, error) {
+	r := verdict{blocked: map[object]grounds{}}
 	targets := map[object][]s3api.Target{}
 	for _, t := range call.Targets {
 		o := object{t.Key, t.VersionID}
 		targets[o] = append(targets[o], t)
 	}
-	var no policy.Decision
+	var no grounds
 	var allowedKeys, blockedKeys []string
 	for _, t := range call.Targets {
 		o := object{t.Key, t.VersionID}
 		if targets[o] == nil {
 			continue // done
 		}
-		d := x.rules.set.Decide(p, questions(targets[o])...)
+		d := x.rules.set.Decide(p, nil, ruling.Questions(targets[o])...)
 		targets[o] = nil
 		if d.Allowed {
 			allowedKeys = append(allowedKeys, o.key)
-			r.allowed = join(r.allowed, d)
+			r.allowed = r.allowed.join(d)
 			continue
 		}
 		blockedKeys = append(blockedKeys, o.key)
-		r.blocked[o] = d
-		no = join(no, d)
+		r.blocked[o] = groundsOf(d)
+		no = no.join(d)
 	}
 	if len(blockedKeys) > 0 {
 		x.event.Request.Keys = blockedKeys
 		if err := x.decide(audit.Blocked, no, fmt.Sprintf("AccessDenied: %d of %d objects", len(blockedKeys), len(blockedKeys)+len(allowedKeys))); err != nil {
-			return ruling{}, err
+			return verdict{}, err
 		}
 		x.event.Request.Keys = allowedKeys
 	}
@@ -233,19 +239,19 @@ func (x *exchange) judgeBatch(call *s3api.Call, p *policy.Principal) (ruling, er
 	return r, nil
 }
 
-// join gathers decisions on the objects of a batch.
-func join(a, b policy.Decision) policy.Decision {
-	for _, l := range b.Labels {
-		a.Labels = appendNew(a.Labels, l)
+// join gathers decisions on the objects of a batch: each ground is told once a
+// label, not once a key.
+func (g grounds) join(d policy.Decision) grounds {
+	for _, l := range d.Labels() {
+		g.labels = appendNew(g.labels, l)
 	}
-	for _, r := range b.Reasons {
-		r.Path = "" // told once a label, not once a key
-		if !contains(a.Reasons, r) {
-			a.Reasons = append(a.Reasons, r)
+	for _, r := range d.Reasons() {
+		r.Path = ""
+		if !contains(g.reasons, r) {
+			g.reasons = append(g.reasons, r)
 		}
 	}
-	a.Allowed = b.Allowed
-	return a
+	return g
 }
 
 func contains(list []policy.Reason, r policy.Reason) bool {
@@ -255,7 +261,7 @@ func contains(list []policy.Reason, r policy.Reason) bool {
 }
 
 // addErrors tells of each object that was blocked, in the order of the request.
-func (r ruling) addErrors(result *s3api.DeleteResult, call *s3api.Call, p *policy.Principal, id string) {
+func (r verdict) addErrors(result *s3api.DeleteResult, call *s3api.Call, p *policy.Principal, id string) {
 	told := map[object]bool{}
 	for _, t := range call.Targets {
 		o := object{t.Key, t.VersionID}
@@ -268,67 +274,7 @@ func (r ruling) addErrors(result *s3api.DeleteResult, call *s3api.Call, p *polic
 	}
 }
 
-// questions puts targets to the policy. A key with empty segments is decided on
-// twice: as it stands, and as a store on a file system would read it.
-func questions(targets []s3api.Target) []policy.Question {
-	qs := make([]policy.Question, 0, len(targets))
-	for _, t := range targets {
-		qs = append(qs, question(t))
-		if folded := strings.TrimPrefix(slashes().ReplaceAllLiteralString(t.Key, "/"), "/"); folded != t.Key {
-			t.Key = folded
-			qs = append(qs, question(t))
-		}
-	}
-	return qs
-}
-
-var slashes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("//+") })
-
-func question(t s3api.Target) policy.Question {
-	path := t.Bucket
-	if t.Key != "" || t.Scope == s3api.Under {
-		path += "/" + t.Key
-	}
-	return policy.Question{Access: policy.Access(t.Access), Path: path, Scope: policy.Scope(t.Scope)}
-}
-
-// blocked is the sentence that a person sees, and the event's reasons. Each
-// place that blocks is named with its labels and with what is missing.
-func blocked(p *policy.Principal, operation, resource string, d policy.Decision) *refusal {
-	who := cmp.Or(p.Email, p.Subject)
-	type place struct{ labels, why []string }
-	var order []string
-	places := map[string]*place{}
-	for _, r := range d.Reasons {
-		if r.Allowed {
-			continue
-		}
-		name := resource
-		if r.Path != "" {
-			name = "s3://" + r.Path
-		}
-		if places[name] == nil {
-			places[name] = &place{}
-			order = append(order, name)
-		}
-		at := places[name]
-		if r.Label != "" {
-			at.labels = appendNew(at.labels, r.Label)
-		}
-		at.why = appendNew(at.why, r.Text)
-	}
-	parts := make([]string, len(order))
-	for i, name := range order {
-		at := places[name]
-		switch len(at.labels) {
-		case 0:
-		case 1:
-			name += " (label " + at.labels[0] + ")"
-		default:
-			name += " (labels " + strings.Join(at.labels, ", ") + ")"
-		}
-		parts[i] = name + ": " + strings.Join(at.why, "; ")
-	}
-	message := fmt.Sprintf("%s may not %s %s.", who, operation, strings.Join(parts, "; and "))
-	return &refusal{Code: "AccessDenied", Message: message, decision: d}
+// blocked is the refusal of what the policy blocks.
+func blocked(p *policy.Principal, operation, resource string, g grounds) *refusal {
+	return &refusal{Code: "AccessDenied", Message: ruling.Blocked(p, operation, resource, g.reasons), grounds: g}
 }

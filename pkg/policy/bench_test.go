@@ -29,7 +29,7 @@ func BenchmarkDecide(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if d := s.Decide(p, c.q); d.Allowed != c.allowed {
+				if d := s.Decide(p, nil, c.q); d.Allowed != c.allowed {
 					b.Fatalf("%+v", d)
 				}
 			}

@@ -11,7 +11,7 @@ import (
 // an access or a scope that is none, and a path without container are
 // blocked, and a nil p is the zero Principal. Nothing is remembered between
 // calls. A question that repeats an earlier one adds nothing.
-func (s *Set) Decide(p *Principal, qs ...Question) Decision {
+func (s *Set) Decide(p *Principal, f *Facts, qs ...Question) Decision {
 	var room [fewLabels]uint64
 	touched := s.none(&room)
 	v := verdict{set: s, principal: p}
@@ -26,7 +26,7 @@ func (s *Set) Decide(p *Principal, qs ...Question) Decision {
 			v.answer(q, touched)
 		}
 	}
-	return Decision{Allowed: !v.blocked, Labels: s.named(touched), Reasons: v.reasons}
+	return Decision{Allowed: !v.blocked, labels: s.named(touched), reasons: v.reasons}
 }
 
 // none is an empty set of the right size, in room if it is large enough.

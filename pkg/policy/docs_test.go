@@ -86,7 +86,7 @@ func TestDocsTellWhatIsDecided(t *testing.T) {
 		if m[2] == "list" {
 			q.Access, q.Scope = policy.Reads, policy.Under
 		}
-		d := s.Decide(&who, q)
+		d := s.Decide(&who, nil, q)
 		var told string
 		if d.Allowed {
 			told = "allowed"
@@ -97,11 +97,11 @@ func TestDocsTellWhatIsDecided(t *testing.T) {
 			t.Errorf("%s: %+v", m[0], d)
 			continue
 		}
-		if !d.Allowed && (len(d.Reasons) != 1 || !strings.Contains(m[5], "`"+d.Reasons[0].Text+"`")) {
+		if !d.Allowed && (len(d.Reasons()) != 1 || !strings.Contains(m[5], "`"+d.Reasons()[0].Text+"`")) {
 			t.Errorf("%s: %+v", m[0], d.Reasons)
 		}
 		if rule := regexp.MustCompile(`by (rule \d) of ([a-z-]+)`).FindStringSubmatch(m[5]); rule != nil {
-			if r := d.Reasons[0]; r.Rule != rule[1] || r.Policy != rule[2] {
+			if r := d.Reasons()[0]; r.Rule != rule[1] || r.Policy != rule[2] {
 				t.Errorf("%s: %+v", m[0], r)
 			}
 		}
@@ -133,7 +133,7 @@ func TestDocsTellWhatLocationsCover(t *testing.T) {
 		s := mustParse(t, source("m", "A: [{repo: S3, attributes: ['"+c.location+"']}]\n"),
 			[]policy.Source{source("p", "name: p\ndata: [A]\nrules: [{reads: [{data: any}]}]\n")}, policy.Options{Repo: "S3"})
 		for path, allowed := range expected(c.covered, c.not) {
-			if d := s.Decide(nil, policy.Question{Access: policy.Reads, Path: path, Scope: policy.Exact}); d.Allowed != allowed {
+			if d := s.Decide(nil, nil, policy.Question{Access: policy.Reads, Path: path, Scope: policy.Exact}); d.Allowed != allowed {
 				t.Errorf("%s covers %s: %v", c.location, path, d.Allowed)
 			}
 		}

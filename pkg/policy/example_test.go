@@ -39,8 +39,8 @@ func Example() {
 
 	alice := &policy.Principal{Users: []string{"alice@example.com"}, Groups: []string{"data-engineering"}}
 	for _, access := range []policy.Access{policy.Reads, policy.Deletes} {
-		d := set.Decide(alice, policy.Question{Access: access, Path: "finance/reports/2026.csv", Scope: policy.Exact})
-		fmt.Println(d.Allowed, d.Labels, d.Reasons[0].Text)
+		d := set.Decide(alice, nil, policy.Question{Access: access, Path: "finance/reports/2026.csv", Scope: policy.Exact})
+		fmt.Println(d.Allowed, d.Labels(), d.Reasons()[0].Text)
 	}
 	// Output:
 	// true [SENSITIVE] policy customer-data lets you read SENSITIVE data
@@ -60,11 +60,11 @@ func ExampleSet_Decide() {
 		return
 	}
 	alice := &policy.Principal{Groups: []string{"data-engineering"}}
-	d := set.Decide(alice,
+	d := set.Decide(alice, nil,
 		policy.Question{Access: policy.Reads, Path: "finance/reports/2026.csv", Scope: policy.Exact},
 		policy.Question{Access: policy.Updates, Path: "cyral-bucket-20/2026.csv", Scope: policy.Exact},
 	)
-	for _, r := range d.Reasons {
+	for _, r := range d.Reasons() {
 		fmt.Println(r.Text)
 	}
 	// Output:
@@ -89,7 +89,7 @@ func ExampleScope() {
 		{Access: policy.Reads, Path: "finance/", Scope: policy.Under},
 		{Access: policy.Reads, Path: "finance", Scope: policy.Some},
 	} {
-		fmt.Println(q.Scope, q.Path, set.Decide(alice, q).Allowed)
+		fmt.Println(q.Scope, q.Path, set.Decide(alice, nil, q).Allowed)
 	}
 	// Output:
 	// under finance/reports/2026/ true

@@ -29,8 +29,8 @@ func FuzzParse(f *testing.F) {
 		p := &policy.Principal{Users: []string{who}, Groups: append(s.Groups(), who), Service: who}
 		for _, access := range allAccess {
 			decide := func(scope policy.Scope, path string) policy.Decision {
-				d := s.Decide(p, policy.Question{Access: access, Path: path, Scope: scope})
-				if len(d.Reasons) == 0 {
+				d := s.Decide(p, nil, policy.Question{Access: access, Path: path, Scope: scope})
+				if len(d.Reasons()) == 0 {
 					t.Errorf("%s %s %q is decided without reason", access, scope, path)
 				}
 				if !slices.IsSorted(d.Labels) {

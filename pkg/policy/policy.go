@@ -34,7 +34,11 @@ type Scope string
 const (
 	Exact Scope = "exact" // the object that the path names, or the container itself
 	Under Scope = "under" // every object whose path begins with the path, whether it exists or not
-	Some  Scope = "some"  // at least one: the container itself or any object in it
+	Some  Scope = "some"  // at least one of those; of a container alone also the container itself
+	// Mapped is Some, for those objects alone for which the data map has a
+	// location that begins with the path to the letter: its name is then no secret
+	// to whoever may use the location.
+	Mapped Scope = "mapped"
 )
 
 // Severity grades a violation for those who watch. It never changes a
@@ -75,7 +79,7 @@ type Principal struct {
 // A Question asks whether Access to what Path and Scope name is allowed. Path
 // is "container" or "container/name"; the first "/" divides the two, and all
 // bytes count as they are. With an empty name it is the container itself, or
-// with Scope Under every object in it. Scope Some takes a container alone.
+// with the other scopes every object in it.
 type Question struct {
 	Access Access
 	Path   string
@@ -94,27 +98,49 @@ type Options struct {
 	Unlabelled Effect // what happens to data without a label
 }
 
-// A Decision is the answer to one or more questions together.
+// A Decision is the answer to one or more questions together. The zero value
+// blocks, and gives no reason.
 type Decision struct {
+	// Allowed says that the request may go on.
 	Allowed bool
-	Labels  []string // every label that the questions touch, sorted, each once
-	// Reasons has, of a blocked decision, everything that blocks: each
-	// question, label and policy. Of an allowed one it has the policy and the
-	// rule that allowed each label, and unlabelled data that was let through.
-	Reasons []Reason
+	// WouldBlock says that it may only because a policy, or the whole set, is in
+	// monitor mode: the reasons are then those for which it would be blocked.
+	WouldBlock bool
+
+	labels  []string
+	reasons []Reason
 }
+
+// Labels returns every label that the questions touch, sorted, each once.
+func (d Decision) Labels() []string { return d.labels }
+
+// Reasons returns, of a decision that blocks or would block, everything that
+// does: each question, label and policy. Of one that allows it has the policy
+// and the rule that allowed each label, and unlabelled data that was let
+// through.
+func (d Decision) Reasons() []Reason { return d.reasons }
+
+// Limits returns the bounds that the rules put on what they allow, each policy
+// and label that has some. They are the caller's to enforce.
+func (d Decision) Limits() []Limit { return nil }
+
+// WantsTags returns the paths of objects whose tags the facts did not have,
+// and with which the answer could be another. The caller may look them up and
+// ask again.
+func (d Decision) WantsTags() []string { return nil }
 
 // A Reason is why one label, or data without one (Label is then empty), was
 // allowed or blocked.
 type Reason struct {
 	Allowed  bool
 	Policy   string // empty when no policy has a part in it
-	Rule     string // "rule 2": its place in the policy, from 1; empty when no rule allowed it
+	Rule     string // "rule 2": its place in the policy, from 1; empty when no rule has a part in it
 	Label    string
 	Access   Access
 	Path     string   // of the question
 	Severity Severity // of the violation; empty when allowed
 	Text     string   // one clause for people, lower case, without full stop
+	Need     string   // of a violation: what would allow it, a clause likewise; empty when nothing would, and when allowed
 }
 
 // A Set is a data map and the policies over its labels, ready to decide. It

@@ -88,8 +88,8 @@ func TestWithoutPoliciesWhatIsLabelledIsBlocked(t *testing.T) {
 	if err != nil || len(warnings) != 2 {
 		t.Fatal(err, warnings)
 	}
-	d := s.Decide(nil, policy.Question{Access: policy.Reads, Path: "a-bucket/x", Scope: policy.Exact})
-	if d.Allowed || d.Reasons[0].Text != "no policy governs label A" {
+	d := s.Decide(nil, nil, policy.Question{Access: policy.Reads, Path: "a-bucket/x", Scope: policy.Exact})
+	if d.Allowed || d.Reasons()[0].Text != "no policy governs label A" {
 		t.Errorf("%+v", d)
 	}
 }
@@ -99,7 +99,7 @@ func TestZeroSetBlocksEverything(t *testing.T) {
 	for _, access := range allAccess {
 		for _, scope := range []policy.Scope{policy.Exact, policy.Under, policy.Some, ""} {
 			for _, p := range []*policy.Principal{nil, {}, {Users: []string{"u"}}} {
-				if d := s.Decide(p, policy.Question{Access: access, Path: "acme", Scope: scope}); d.Allowed || len(d.Reasons) != 1 {
+				if d := s.Decide(p, nil, policy.Question{Access: access, Path: "acme", Scope: scope}); d.Allowed || len(d.Reasons()) != 1 {
 					t.Errorf("%s %s: %+v", access, scope, d)
 				}
 			}
@@ -121,17 +121,17 @@ func TestManyLabels(t *testing.T) {
 	}
 	text := "name: p\ndata: [" + data.String() + "]\nrules: [{reads: [{data: any}]}, {identities: {users: [u]}, updates: [{data: [L999]}]}]\n"
 	s := mustParse(t, source("m", m.String()), []policy.Source{source("p", text)}, policy.Options{Repo: "S3"})
-	d := s.Decide(nil, policy.Question{Access: policy.Reads, Path: "acme/all/x", Scope: policy.Under})
-	if diff := cmp.Diff(want, d.Labels); diff != "" || !d.Allowed || len(d.Reasons) != 1000 {
-		t.Errorf("%v, %d reasons\n%s", d.Allowed, len(d.Reasons), diff)
+	d := s.Decide(nil, nil, policy.Question{Access: policy.Reads, Path: "acme/all/x", Scope: policy.Under})
+	if diff := cmp.Diff(want, d.Labels); diff != "" || !d.Allowed || len(d.Reasons()) != 1000 {
+		t.Errorf("%v, %d reasons\n%s", d.Allowed, len(d.Reasons()), diff)
 	}
 	p := &policy.Principal{Users: []string{"u"}}
 	for name, allowed := range map[string]bool{"acme/999/x": true, "acme/998/x": false, "acme/all/x": false} {
-		if d := s.Decide(p, policy.Question{Access: policy.Updates, Path: name, Scope: policy.Exact}); d.Allowed != allowed {
+		if d := s.Decide(p, nil, policy.Question{Access: policy.Updates, Path: name, Scope: policy.Exact}); d.Allowed != allowed {
 			t.Errorf("%s: %v", name, d.Allowed)
 		}
 	}
-	if d := s.Decide(p, policy.Question{Access: policy.Updates, Path: "acme", Scope: policy.Some}); !d.Allowed || d.Labels[0] != "L999" {
+	if d := s.Decide(p, nil, policy.Question{Access: policy.Updates, Path: "acme", Scope: policy.Some}); !d.Allowed || d.Labels[0] != "L999" {
 		t.Errorf("some: %v %v", d.Allowed, d.Labels)
 	}
 }
@@ -142,7 +142,7 @@ func TestLongAddressesAreFoldedToo(t *testing.T) {
 	s := mustParse(t, source("m", "A: [{repo: S3, attributes: [acme]}]\n"), []policy.Source{source("p", text)}, policy.Options{Repo: "S3"})
 	for user, allowed := range map[string]bool{strings.ToLower(long): true, long: true, long + "x": false, long[1:]: false} {
 		q := policy.Question{Access: policy.Reads, Path: "acme/x", Scope: policy.Exact}
-		if d := s.Decide(&policy.Principal{Users: []string{user}}, q); d.Allowed != allowed {
+		if d := s.Decide(&policy.Principal{Users: []string{user}}, nil, q); d.Allowed != allowed {
 			t.Errorf("%q: %v", user, d.Allowed)
 		}
 	}
@@ -158,7 +158,7 @@ func TestAddressesAreFoldedInASCIIOnly(t *testing.T) {
 		"abyz@[`{\u212a\u00e9.org": false, "abyz@[`{k\u00c9.org": false, "abyz": true, "ABYZ": false,
 	} {
 		q := policy.Question{Access: policy.Reads, Path: "acme/x", Scope: policy.Exact}
-		if d := s.Decide(&policy.Principal{Users: []string{user}}, q); d.Allowed != allowed {
+		if d := s.Decide(&policy.Principal{Users: []string{user}}, nil, q); d.Allowed != allowed {
 			t.Errorf("%q: %v", user, d.Allowed)
 		}
 	}
@@ -167,12 +167,12 @@ func TestAddressesAreFoldedInASCIIOnly(t *testing.T) {
 func TestDecideIsSafeForConcurrentUse(t *testing.T) {
 	s, p := large(t)
 	q := policy.Question{Access: policy.Reads, Path: "bucket-42/team-20/in/x", Scope: policy.Exact}
-	want := s.Decide(p, q)
+	want := s.Decide(p, nil, q)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for range 200 {
-				if diff := cmp.Diff(want, s.Decide(p, q)); diff != "" {
+				if diff := cmp.Diff(want, s.Decide(p, nil, q)); diff != "" {
 					t.Error(diff)
 					return
 				}
@@ -190,10 +190,10 @@ func TestDecideAllocatesOnlyItsAnswer(t *testing.T) {
 		if scope == policy.Some {
 			q.Path = "bucket-42"
 		}
-		if !s.Decide(p, q).Allowed {
+		if !s.Decide(p, nil, q).Allowed {
 			t.Fatal(q)
 		}
-		if n := testing.AllocsPerRun(100, func() { s.Decide(p, q) }); n > 2 {
+		if n := testing.AllocsPerRun(100, func() { s.Decide(p, nil, q) }); n > 2 {
 			t.Errorf("%s: %v allocations", scope, n)
 		}
 	}
@@ -211,7 +211,7 @@ func TestNothingIsSlow(t *testing.T) {
 	s := mustParse(t, source("m", m.String()), []policy.Source{source("p", "name: p\ndata: [A]\nrules: [{reads: [{data: any}]}]\n")}, policy.Options{Repo: "S3"})
 	for _, scope := range []policy.Scope{policy.Exact, policy.Under} {
 		for range 100 {
-			s.Decide(nil, policy.Question{Access: policy.Reads, Path: "acme/" + strings.Repeat("a", 1024), Scope: scope})
+			s.Decide(nil, nil, policy.Question{Access: policy.Reads, Path: "acme/" + strings.Repeat("a", 1024), Scope: scope})
 		}
 	}
 	if took := time.Since(began); took > 10*time.Second*share {

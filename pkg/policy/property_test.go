@@ -159,7 +159,7 @@ func TestDecideIsTheReference(t *testing.T) {
 		s := parse(t, w)
 		for range 2 {
 			p, qs := g.principal(), g.questions()
-			got, want := s.Decide(&p, qs...), w.decide(p, qs)
+			got, want := s.Decide(&p, nil, qs...), w.decide(p, qs)
 			total++
 			if want.Allowed {
 				allowed++
@@ -189,13 +189,13 @@ func TestFurtherRuleNeverBlocks(t *testing.T) {
 			return
 		}
 		p, qs := g.principal(), g.questions()
-		if !parse(t, w).Decide(&p, qs...).Allowed {
+		if !parse(t, w).Decide(&p, nil, qs...).Allowed {
 			return
 		}
 		tried++
 		d := &w.policies[g.IntN(len(w.policies))]
 		d.rules = slices.Insert(d.rules, g.IntN(len(d.rules)+1), g.rule(d.data))
-		if got := parse(t, w).Decide(&p, qs...); !got.Allowed {
+		if got := parse(t, w).Decide(&p, nil, qs...); !got.Allowed {
 			t.Errorf("%+v asks %+v and is now blocked: %+v\n%s", p, qs, got, w)
 		}
 	})
@@ -213,12 +213,12 @@ func TestFurtherPolicyOverGovernedLabelsNeverAllows(t *testing.T) {
 		slices.Sort(governed)
 		governed = slices.Compact(governed)
 		p, qs := g.principal(), g.questions()
-		if len(governed) == 0 || parse(t, w).Decide(&p, qs...).Allowed {
+		if len(governed) == 0 || parse(t, w).Decide(&p, nil, qs...).Allowed {
 			return
 		}
 		tried++
 		w.policies = append(w.policies, g.doc("p9", governed))
-		if got := parse(t, w).Decide(&p, qs...); got.Allowed {
+		if got := parse(t, w).Decide(&p, nil, qs...); got.Allowed {
 			t.Errorf("%+v asks %+v and is now allowed: %+v\n%s", p, qs, got, w)
 		}
 	})
@@ -231,7 +231,7 @@ func TestFurtherLabelOnLabelledDataNeverAllows(t *testing.T) {
 	seeds(t, 10_000, func(t *testing.T, g gen) {
 		w := g.world()
 		p, q := g.principal(), g.question()
-		before := parse(t, w).Decide(&p, q)
+		before := parse(t, w).Decide(&p, nil, q)
 		bare := slices.ContainsFunc(before.Reasons, func(r policy.Reason) bool { return r.Label == "" })
 		if before.Allowed || bare || q.Scope == policy.Some {
 			return
@@ -243,7 +243,7 @@ func TestFurtherLabelOnLabelledDataNeverAllows(t *testing.T) {
 		}
 		w.entries = append(w.entries, e)
 		slices.SortStableFunc(w.entries, func(a, b attribute) int { return int(a.label[1]) - int(b.label[1]) })
-		if got := parse(t, w).Decide(&p, q); got.Allowed {
+		if got := parse(t, w).Decide(&p, nil, q); got.Allowed {
 			t.Errorf("%+v asks %+v and is now allowed: %+v\n%s", p, q, got, w)
 		}
 	})
@@ -258,9 +258,9 @@ func TestQuestionsAreAnsweredTogether(t *testing.T) {
 		p, qs := g.principal(), append(g.questions(), g.question())
 		want := true
 		for _, q := range qs {
-			want = want && s.Decide(&p, q).Allowed
+			want = want && s.Decide(&p, nil, q).Allowed
 		}
-		if got := s.Decide(&p, qs...).Allowed; got != want {
+		if got := s.Decide(&p, nil, qs...).Allowed; got != want {
 			t.Errorf("%+v asks %+v: together %v, one by one %v\n%s", p, qs, got, want, w)
 		}
 	})

@@ -138,7 +138,7 @@ func checkVector(t *testing.T, s *policy.Set, v vectorAsking) {
 		want.Reasons = append(want.Reasons, policy.Reason{Allowed: want.Allowed, Policy: r.Policy, Rule: r.Rule, Label: r.Label,
 			Access: r.Access, Path: r.Path, Severity: r.Severity, Text: r.Text})
 	}
-	got := s.Decide(&policy.Principal{Users: v.Users, Groups: v.Groups, Service: v.Service}, qs...)
+	got := s.Decide(&policy.Principal{Users: v.Users, nil, Groups: v.Groups, Service: v.Service}, qs...)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%+v (-want +got)\n%s", v.Ask, diff)
 	}
