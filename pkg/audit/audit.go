@@ -29,8 +29,9 @@ type Decision string
 
 // The decisions.
 const (
-	Allowed Decision = "allowed"
-	Blocked Decision = "blocked"
+	Allowed    Decision = "allowed"
+	Blocked    Decision = "blocked"
+	WouldBlock Decision = "would-block" // let through only because of monitor mode
 )
 
 // An Event is one record. Events of one request share their ID and differ by
@@ -48,6 +49,7 @@ type Event struct {
 	Revocation   *Revocation `json:"revocation,omitempty"` // the order that refused the request, or that was given or taken back
 	Client       *Client     `json:"client,omitempty"`
 	Request      *Request    `json:"request,omitempty"`
+	Facts        *Facts      `json:"facts,omitempty"` // what else the policy could go by
 	Labels       []string    `json:"labels,omitempty"`
 	Reasons      []Reason    `json:"reasons,omitempty"`
 	PolicyDigest string      `json:"policy_digest,omitempty"`
@@ -65,6 +67,7 @@ type Principal struct {
 	Name    string   `json:"name,omitempty"`
 	Groups  []string `json:"groups,omitempty"`
 	Service string   `json:"service,omitempty"` // of a service key: its service; Subject is then "service:" and the same
+	Users   []string `json:"users,omitempty"`   // the names by which policies know a person
 }
 
 // A Session is the credentials that were used, or issued.
@@ -113,6 +116,34 @@ type Request struct {
 	Destination string `json:"destination,omitempty"`
 	Method      string `json:"method,omitempty"`
 	Bytes       int64  `json:"bytes,omitempty"` // of the body, as announced
+	// Targets are the questions that were put to the policy. Of a batch they are
+	// left out: there each of Keys was asked about, for each of Access.
+	Targets []Target `json:"targets,omitempty"`
+}
+
+// A Target is one question that was put to the policy.
+type Target struct {
+	Access string `json:"access"` // reads, updates, deletes, manages
+	Path   string `json:"path"`   // bucket, or bucket/key
+	Scope  string `json:"scope"`  // exact, under, some
+}
+
+// Facts are what a policy can go by beside who asks for what from where. Tags
+// are not among them: they are the caller's data.
+type Facts struct {
+	TLS        string    `json:"tls,omitempty"`            // version of the client's connection: "1.3"
+	AuthTime   time.Time `json:"auth_time,omitzero"`       // of the login
+	AMR        []string  `json:"amr,omitempty"`            // its methods
+	AuthMethod string    `json:"auth_method,omitempty"`    // browser, device, ci, service-key
+	Signed     time.Time `json:"presigned_since,omitzero"` // when a presigned request was signed
+	Upload     *Upload   `json:"upload,omitempty"`         // what an object is brought with
+}
+
+// An Upload is how an object is brought.
+type Upload struct {
+	Encryption string `json:"encryption,omitempty"`
+	KMSKey     string `json:"kms_key,omitempty"`
+	TagsAlone  bool   `json:"tags_alone,omitempty"` // the tags of an object are set, and nothing else
 }
 
 // A Reason is one of the grounds for a decision.
