@@ -39,8 +39,10 @@ type glob struct {
 // A place is one entry of the data map, with the path that stands for all
 // that it covers: of what the entry covers, sample carries the fewest labels.
 type place struct {
-	order  int // in the data map
-	sample string
+	order   int // in the data map
+	label   int
+	pattern string
+	sample  string
 }
 
 // An entry is one attribute of a label.
@@ -67,7 +69,7 @@ func newArea(container string, entries []entry, count int) *area {
 			a.whole.add(e.label)
 			continue
 		}
-		a.places = append(a.places, place{e.order, strings.ReplaceAll(e.name, "*", anyByte)})
+		a.places = append(a.places, place{e.order, e.label, e.name, strings.ReplaceAll(e.name, "*", anyByte)})
 		star := strings.IndexByte(e.name, '*')
 		text := e.name
 		if star >= 0 {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,10 +15,12 @@ const anyLabel = "any"
 
 // A dataMap is the data map as far as it could be read.
 type dataMap struct {
-	file    string
-	labels  []strictyaml.Value[string] // in the order of the file
-	entries []mapped                   // of the one repo
-	read    bool                       // whether the labels could be read at all
+	file     string
+	labels   []strictyaml.Value[string] // in the order of the file
+	tags     map[string][]string        // the labels of each
+	entries  []mapped                   // of the one repo
+	warnings strictyaml.Faults          // about how attributes were read
+	read     bool                       // whether the labels could be read at all
 }
 
 // A mapped is an attribute with the label it belongs to.
@@ -27,21 +30,28 @@ type mapped struct {
 	at    strictyaml.Value[string]
 }
 
-// names are the labels, sorted.
-func (m *dataMap) names() []string {
-	names := make([]string, len(m.labels))
-	for i, l := range m.labels {
-		names[i] = l.V
+// lexicon is what policies can speak of.
+func (m *dataMap) lexicon() *lexicon {
+	words := &lexicon{labels: plain(m.labels), tags: m.tags, known: m.read}
+	slices.Sort(words.labels)
+	for _, labels := range m.tags {
+		slices.Sort(labels)
 	}
-	slices.Sort(names)
-	return names
+	return words
+}
+
+// A mapReader takes a data map apart.
+type mapReader struct {
+	reader
+	m    *dataMap
+	repo string
 }
 
 // readDataMap reads what data map says of repo; other repos are checked for
 // their shape and passed over.
 func readDataMap(src Source, repo string) (*dataMap, strictyaml.Faults) {
-	r := &reader{file: src.Name}
-	m := &dataMap{file: src.Name}
+	m := &dataMap{file: src.Name, tags: map[string][]string{}}
+	r := &mapReader{reader{file: src.Name}, m, repo}
 	root := r.root(src.Data)
 	if root == nil {
 		return m, r.found
@@ -51,6 +61,7 @@ func readDataMap(src Source, repo string) (*dataMap, strictyaml.Faults) {
 	if m.read && len(values) == 0 {
 		r.fault(root, "the data map is empty")
 	}
+	var tags []strictyaml.Value[string]
 	for _, k := range keys {
 		label, ok := r.name(k, "label")
 		if !ok {
@@ -61,46 +72,106 @@ func readDataMap(src Source, repo string) (*dataMap, strictyaml.Faults) {
 			continue
 		}
 		m.labels = append(m.labels, label)
-		r.repos(m, label.V, values[k.Value], repo)
+		tags = append(tags, r.label(label, values[k.Value])...)
+	}
+	for _, t := range tags {
+		if values[t.V] != nil {
+			r.faultAt(t, "tag %q is called as a label is", t.V)
+		}
 	}
 	return m, r.found
 }
 
-// repos reads the list under one label.
-func (r *reader) repos(m *dataMap, label string, n *yaml.Node, repo string) {
+// label reads what stands under one label, and returns its tags.
+func (r *mapReader) label(label strictyaml.Value[string], n *yaml.Node) (tags []strictyaml.Value[string]) {
 	seen := map[string]int{}
+	if n.Kind == yaml.MappingNode {
+		values := r.fields(n, []string{"attributes", "buckets"})
+		if at := r.field(n, values, "attributes", "this label, which stands as in Cyral's map of one repository"); at != nil {
+			r.attributes(label.V, at, r.cyral(values["buckets"]), seen)
+		}
+		return nil
+	}
 	for _, e := range r.list(n, "repos with their attributes") {
-		values := r.fields(e, []string{"repo", "attributes"})
-		if values == nil {
+		values, _ := r.mapping(e, "with a repo and its attributes")
+		if values["tags"] != nil && values["repo"] == nil && values["attributes"] == nil {
+			r.fields(e, []string{"tags"})
+			for _, t := range r.texts(values["tags"], "tag", "tags", nil) {
+				tags = append(tags, t)
+				if t.V == anyLabel {
+					r.faultAt(t, "a tag cannot be called %q", anyLabel)
+				}
+				r.m.tags[t.V] = append(r.m.tags[t.V], label.V)
+			}
 			continue
 		}
-		var name strictyaml.Value[string]
-		named := false
-		if at := r.field(e, values, "repo", "this entry"); at != nil {
-			name, named = r.text(at, "repo")
-		}
-		if named && name.V != repo && strings.EqualFold(name.V, repo) {
-			r.faultAt(name, "repo %q is not %q; upper and lower case count", name.V, repo)
-		}
-		at := r.field(e, values, "attributes", "this entry")
-		if at == nil {
+		r.entry(label.V, e, seen)
+	}
+	return tags
+}
+
+// entry reads one repo with its attributes.
+func (r *mapReader) entry(label string, e *yaml.Node, seen map[string]int) {
+	values := r.fields(e, []string{"repo", "attributes", "compat", "buckets"})
+	if values == nil {
+		return
+	}
+	var name strictyaml.Value[string]
+	named := false
+	if at := r.field(e, values, "repo", "this entry"); at != nil {
+		name, named = r.text(at, "repo")
+	}
+	if named && name.V != r.repo && strings.EqualFold(name.V, r.repo) {
+		r.faultAt(name, "repo %q is not %q; upper and lower case count", name.V, r.repo)
+	}
+	read := r.native
+	if at := values["compat"]; at != nil {
+		r.choice(at, "compat", "cyral")
+		read = r.cyral(values["buckets"])
+	} else if at := values["buckets"]; at != nil {
+		r.fault(at, "buckets goes with compat: cyral")
+	}
+	at := r.field(e, values, "attributes", "this entry")
+	switch {
+	case at == nil:
+	case named && name.V == r.repo:
+		r.attributes(label, at, read, seen)
+	default:
+		r.texts(at, "attribute", "attributes", nil)
+	}
+}
+
+// attributes reads a list of locations. seen has the line of each under the
+// label so far.
+func (r *mapReader) attributes(label string, n *yaml.Node, read func(strictyaml.Value[string]) []location, seen map[string]int) {
+	for _, a := range r.texts(n, "attribute", "attributes", nil) {
+		if line := seen[a.V]; line != 0 {
+			r.faultAt(a, "attribute %q stands twice; the first is on line %d", a.V, line)
 			continue
 		}
-		for _, a := range r.texts(at, "attribute", "attributes", nil) {
-			if !named || name.V != repo {
-				continue
-			}
-			l, fault := parseLocation(a.V)
-			if fault != "" {
-				r.faultAt(a, "attribute %q: %s", a.V, fault)
-				continue
-			}
-			if line := seen[a.V]; line != 0 {
-				r.faultAt(a, "attribute %q stands twice; the first is on line %d", a.V, line)
-				continue
-			}
-			seen[a.V] = a.Line
-			m.entries = append(m.entries, mapped{l, label, a})
+		seen[a.V] = a.Line
+		for _, l := range read(a) {
+			r.m.entries = append(r.m.entries, mapped{l, label, a})
 		}
 	}
 }
+
+// native reads an attribute as docs/policy.md has it.
+func (r *mapReader) native(a strictyaml.Value[string]) []location {
+	l, fault := parseLocation(a.V)
+	if fault != "" {
+		r.faultAt(a, "attribute %q: %s", a.V, fault)
+		return nil
+	}
+	if !strings.Contains(a.V, "/") && strings.Contains(a.V, ".") {
+		container, name, _ := strings.Cut(a.V, ".")
+		r.warn(a, "attribute %q is the bucket of that name; write %q if so, and %q if Cyral's bucket.key is meant", a.V, a.V+"/", container+"/"+name)
+	}
+	return []location{l}
+}
+
+func (r *mapReader) warn(a strictyaml.Value[string], format string, args ...any) {
+	r.m.warnings = append(r.m.warnings, a.Fault(r.file, format, args...))
+}
+
+func sortedKeys(m map[string][]string) []string { return slices.Sorted(maps.Keys(m)) }

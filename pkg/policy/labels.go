@@ -13,6 +13,8 @@ func words(n int) int { return (n + 63) / 64 }
 
 func (s labels) add(i int) { s[i/64] |= 1 << (i % 64) }
 
+func (s labels) has(i int) bool { return i/64 < len(s) && s[i/64]&(1<<(i%64)) != 0 }
+
 // merge adds all of t.
 func (s labels) merge(t labels) {
 	for i, w := range t {

@@ -34,3 +34,22 @@ func parseLocation(text string) (l location, fault string) {
 
 // exact reports whether the location is one object of containers.
 func (l location) exact() bool { return !l.whole && !strings.Contains(l.name, "*") }
+
+// canonical is the location with everything that it leaves to be understood.
+func (l location) canonical() string {
+	if l.whole {
+		return l.container
+	}
+	return l.container + "/" + l.name
+}
+
+// within reports whether all that l covers is covered by m. Only what can be
+// seen at once is found: both have the same container, and m is whole or a
+// prefix.
+func (l location) within(m location) bool {
+	if l.container != m.container {
+		return false
+	}
+	prefix, isPrefix := strings.CutSuffix(m.name, "*")
+	return m.whole || !l.whole && isPrefix && !strings.Contains(prefix, "*") && strings.HasPrefix(l.name, prefix)
+}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -20,15 +21,34 @@ func Parse(dataMap Source, policies []Source, o Options) (*Set, []strictyaml.Fau
 	if o.Repo == "" {
 		found = append(found, strictyaml.Fault{File: dataMap.Name, Text: "the options name no repo, so no entry would count"})
 	}
-	names := m.names()
-	known := names
-	if !m.read {
-		known = nil
+	words := m.lexicon()
+	words.zone = o.Zone
+	documents, faults := readDocuments(policies, words)
+	found = append(found, faults...)
+	if err := found.Err(); err != nil {
+		return nil, nil, err
 	}
-	var documents []*document
+	s := &Set{
+		unlabelled: o.Unlabelled,
+		monitored:  o.Monitor,
+		labels:     words.labels,
+		digest:     digest(dataMap, policies, o),
+		documents:  documents,
+	}
+	s.governed, s.names = govern(words.labels, documents)
+	s.literal, s.patterns = areas(m.entries, words.labels)
+	for _, e := range m.entries {
+		s.locations = append(s.locations, Location{Label: e.label, Text: e.canonical()})
+	}
+	return s, warnings(m, s, o), nil
+}
+
+// readDocuments reads the policies, no two of which have one name, and puts
+// them in the order of their names.
+func readDocuments(policies []Source, words *lexicon) (documents []*document, found strictyaml.Faults) {
 	first := map[string]*document{}
 	for _, src := range policies {
-		d, faults := readDocument(src, known)
+		d, faults := readDocument(src, words)
 		found = append(found, faults...)
 		documents = append(documents, d)
 		if d.name.V == "" {
@@ -40,18 +60,8 @@ func Parse(dataMap Source, policies []Source, o Options) (*Set, []strictyaml.Fau
 		}
 		first[d.name.V] = d
 	}
-	if err := found.Err(); err != nil {
-		return nil, nil, err
-	}
-	s := &Set{
-		unlabelled: o.Unlabelled,
-		labels:     names,
-		groups:     groups(documents),
-		digest:     digest(dataMap, policies, o),
-		governed:   govern(names, documents),
-	}
-	s.literal, s.patterns = areas(m.entries, names)
-	return s, warnings(m, documents, s, o.Repo), nil
+	slices.SortStableFunc(documents, func(a, b *document) int { return cmp.Compare(a.name.V, b.name.V) })
+	return documents, found
 }
 
 // areas divides the entries by container: those with a plain name by that
@@ -75,18 +85,6 @@ func areas(mappings []mapped, names []string) (map[string]*area, []*area) {
 	return literal, patterns
 }
 
-func groups(documents []*document) []string {
-	named := map[string]bool{}
-	for _, d := range documents {
-		for _, r := range d.rules {
-			for _, g := range r.groups {
-				named[g.V] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(named))
-}
-
 // digest follows docs/policy.md: it is over what decides, and neither over the
 // names of files nor over their order.
 func digest(dataMap Source, policies []Source, o Options) string {
@@ -98,7 +96,11 @@ func digest(dataMap Source, policies []Source, o Options) string {
 	if o.Unlabelled == Allow {
 		effect = "allow"
 	}
-	lines := []string{"gimme-policy-1", "repo " + sum([]byte(o.Repo)), "unlabelled " + effect, "data-map " + sum(dataMap.Data)}
+	lines := []string{"gimme-policy-1", "repo " + sum([]byte(o.Repo)), "unlabelled " + effect}
+	if o.Monitor {
+		lines = append(lines, "mode monitor")
+	}
+	lines = append(lines, "data-map "+sum(dataMap.Data))
 	var sums []string
 	for _, p := range policies {
 		sums = append(sums, "policy "+sum(p.Data))

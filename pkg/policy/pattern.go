@@ -1,6 +1,10 @@
 package policy
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // A pattern is a text in which '*' stands for any run of bytes, also for
 // none; every other byte stands for itself. Patterns come out of YAML, so they
@@ -43,4 +47,40 @@ func collapse(pattern string) string {
 		pattern = strings.ReplaceAll(pattern, "**", "*")
 	}
 	return pattern
+}
+
+// afterPrefix returns what may be left of pattern when it has matched prefix:
+// every name that begins with prefix and that pattern matches goes on with
+// what one of them matches. Those that only drop a '*' of another are left out.
+func afterPrefix(pattern, prefix string) []string {
+	star := strings.IndexByte(pattern, '*')
+	if star < 0 || star >= len(prefix) { // by far the most
+		if !strings.HasPrefix(pattern, prefix) {
+			return nil
+		}
+		return []string{pattern[len(prefix):]}
+	}
+	if pattern[:star] != prefix[:star] {
+		return nil
+	}
+	at := map[int]bool{0: true} // places in pattern
+	for i := range len(prefix) {
+		next := map[int]bool{}
+		for p := range at {
+			for ; p < len(pattern) && pattern[p] == '*'; p++ {
+				next[p] = true
+			}
+			if p < len(pattern) && pattern[p] == prefix[i] {
+				next[p+1] = true
+			}
+		}
+		at = next
+	}
+	var rests []string
+	for _, p := range slices.Sorted(maps.Keys(at)) {
+		if p == 0 || pattern[p-1] != '*' || !at[p-1] {
+			rests = append(rests, pattern[p:])
+		}
+	}
+	return rests
 }

@@ -14,7 +14,11 @@
 // any protocol.
 package policy
 
-import "slices"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Access is one of the four kinds of what can be done with data.
 type Access string
@@ -96,38 +100,16 @@ type Source struct {
 type Options struct {
 	Repo       string // whose entries of the data map count: "S3"
 	Unlabelled Effect // what happens to data without a label
+	// Monitor puts everything into monitor mode: what would be blocked is let
+	// through, and said so.
+	Monitor bool
+	// Zone finds a time zone by its name in the IANA database, as
+	// time.LoadLocation does. nil: none but UTC is known.
+	Zone func(name string) (*time.Location, error)
+	// Now is the moment by which policies and rules are warned of whose time is
+	// over. Zero: they are not.
+	Now time.Time
 }
-
-// A Decision is the answer to one or more questions together. The zero value
-// blocks, and gives no reason.
-type Decision struct {
-	// Allowed says that the request may go on.
-	Allowed bool
-	// WouldBlock says that it may only because a policy, or the whole set, is in
-	// monitor mode: the reasons are then those for which it would be blocked.
-	WouldBlock bool
-
-	labels  []string
-	reasons []Reason
-}
-
-// Labels returns every label that the questions touch, sorted, each once.
-func (d Decision) Labels() []string { return d.labels }
-
-// Reasons returns, of a decision that blocks or would block, everything that
-// does: each question, label and policy. Of one that allows it has the policy
-// and the rule that allowed each label, and unlabelled data that was let
-// through.
-func (d Decision) Reasons() []Reason { return d.reasons }
-
-// Limits returns the bounds that the rules put on what they allow, each policy
-// and label that has some. They are the caller's to enforce.
-func (d Decision) Limits() []Limit { return nil }
-
-// WantsTags returns the paths of objects whose tags the facts did not have,
-// and with which the answer could be another. The caller may look them up and
-// ask again.
-func (d Decision) WantsTags() []string { return nil }
 
 // A Reason is why one label, or data without one (Label is then empty), was
 // allowed or blocked.
@@ -147,12 +129,17 @@ type Reason struct {
 // is immutable and safe for concurrent use; its zero value blocks everything.
 type Set struct {
 	unlabelled Effect
+	monitored  bool
 	labels     []string
-	groups     []string
 	digest     string
+	names      *names
 	governed   []governance     // by label
 	literal    map[string]*area // by container
 	patterns   []*area          // of containers
+	documents  []*document      // by name
+	locations  []Location
+	nobody     Principal // who asks when none is given; never written to
+	nothing    Facts     // what is known then; never written to
 }
 
 // Digest is "sha256:" and 64 hexadecimal digits, over the contents of data map
@@ -164,4 +151,9 @@ func (s *Set) Digest() string { return s.digest }
 func (s *Set) Labels() []string { return slices.Clone(s.labels) }
 
 // Groups returns every group that a policy names, sorted.
-func (s *Set) Groups() []string { return slices.Clone(s.groups) }
+func (s *Set) Groups() []string {
+	if s.names == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(s.names.groups))
+}

@@ -16,6 +16,7 @@ import (
 // return besides is what could be read, for further checks.
 type reader struct {
 	file  string
+	words *lexicon // nil: a data map is read
 	found strictyaml.Faults
 }
 
@@ -64,8 +65,8 @@ func (r *reader) fields(n *yaml.Node, known []string) map[string]*yaml.Node {
 	for _, k := range keys {
 		switch {
 		case slices.Contains(known, k.Value):
-		case slices.Contains(later, k.Value):
-			r.fault(k, "key %q is not supported by this version; the file would mean something else without it", k.Value)
+		case foreign[k.Value] != "":
+			r.fault(k, "key %q means nothing here; %s", k.Value, foreign[k.Value])
 		default:
 			r.fault(k, "unknown key %q%s", k.Value, strictyaml.Meant(k.Value, known))
 		}

@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -9,14 +9,16 @@ import (
 )
 
 // warnings finds what is certainly not meant, but does no harm.
-func warnings(m *dataMap, documents []*document, s *Set, repo string) []strictyaml.Fault {
-	found := ungoverned(m, s)
-	if repo == "S3" {
+func warnings(m *dataMap, s *Set, o Options) []strictyaml.Fault {
+	found := append(m.warnings, ungoverned(m, s)...)
+	if o.Repo == "S3" {
 		found = append(found, unnameable(m)...)
 	}
 	found = append(found, halfNamed(m)...)
-	for _, d := range documents {
-		found = append(found, idle(d, s)...)
+	found = append(found, covered(m)...)
+	found = append(found, idle(s)...)
+	for _, d := range s.documents {
+		found = append(found, over(d, o)...)
 	}
 	_ = found.Err() // puts them in order
 	return found
@@ -87,33 +89,55 @@ func halfNamed(m *dataMap) strictyaml.Faults {
 	return found
 }
 
-// idle finds rules that grant nothing that other rules of their policy do not
-// grant already.
-func idle(d *document, s *Set) strictyaml.Faults {
+// covered finds locations that lie in another one of the same label: they add
+// nothing, and whoever takes the wider one away may believe that they did.
+func covered(m *dataMap) strictyaml.Faults {
+	sorted := slices.Clone(m.entries)
+	slices.SortStableFunc(sorted, func(a, b mapped) int {
+		return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(a.container, b.container), cmp.Compare(a.start(), b.start()), cmp.Compare(b.width(), a.width()))
+	})
 	var found strictyaml.Faults
-	for i := range d.rules {
-		if !adds(d, i, s) {
-			r := &d.rules[i]
-			found = append(found, strictyaml.Fault{File: d.file, Line: r.line, Column: r.column,
-				Text: fmt.Sprintf("rule %d grants nothing that the other rules of policy %q do not grant already", i+1, d.name.V)})
+	var around []mapped // those that the next may lie in, from the widest
+	for _, e := range sorted {
+		for len(around) > 0 {
+			if last := around[len(around)-1]; last.label == e.label && e.within(last.location) {
+				break
+			}
+			around = around[:len(around)-1]
 		}
+		if len(around) > 0 && around[len(around)-1].at != e.at {
+			found = append(found, e.at.Fault(m.file, "attribute %q lies in %q already, which has the label, too", e.text, around[len(around)-1].text))
+		}
+		around = append(around, e)
 	}
 	return found
 }
 
-func adds(d *document, rule int, s *Set) bool {
-	r := &d.rules[rule]
-	for k, grants := range r.access {
-		for _, g := range grants {
-			for _, l := range g.covers(d.data) {
-				i, _ := slices.BinarySearch(s.labels, l.V)
-				for c := range s.governed[i][k] {
-					if clause := &s.governed[i][k][c]; clause.policy == d.name.V && clause.adds(r, int32(rule)) {
-						return true
-					}
-				}
-			}
+// start is the beginning that a location's names have.
+func (l location) start() string { return strings.TrimSuffix(l.name, "*") }
+
+// width tells apart what begins alike: a container, a prefix, one object.
+func (l location) width() int {
+	switch {
+	case l.whole:
+		return 2
+	case strings.HasSuffix(l.name, "*"):
+		return 1
+	}
+	return 0
+}
+
+// over finds policies and rules whose time is over.
+func over(d *document, o Options) strictyaml.Faults {
+	past := func(v validity) bool { return !o.Now.IsZero() && !v.until.IsZero() && !o.Now.Before(v.until) }
+	if past(d.time) {
+		return strictyaml.Faults{d.timeAt.Fault(d.file, "the time of policy %q is over since %s", d.name.V, moment(d.time.until))}
+	}
+	var found strictyaml.Faults
+	for i := range d.rules {
+		if r := &d.rules[i]; past(r.time) {
+			found = append(found, strictyaml.Fault{File: d.file, Line: r.line, Column: r.column, Text: "the time of " + ruleName(i) + " is over since " + moment(r.time.until)})
 		}
 	}
-	return false
+	return found
 }

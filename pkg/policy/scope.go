@@ -1,0 +1,217 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// An asking is one question while it is answered.
+type asking struct {
+	*verdict
+	kind  int
+	name  string  // what Path has behind the container: a name, or a prefix of names
+	areas []*area // that speak of the container
+}
+
+// areas appends to into those that speak of container.
+func (s *Set) areas(container string, into []*area) []*area {
+	if a := s.literal[container]; a != nil {
+		into = append(into, a)
+	}
+	for _, a := range s.patterns {
+		if match(a.container, container) {
+			into = append(into, a)
+		}
+	}
+	return into
+}
+
+// none is an empty set of the right size, in room if it is large enough.
+func (s *Set) none(room *[fewLabels]uint64) labels {
+	if n := words(len(s.labels)); n > len(room) {
+		return make(labels, n)
+	}
+	return room[:words(len(s.labels))]
+}
+
+// of fills set with the labels of name, or of the container itself when name is
+// empty.
+func (a *asking) of(name string, set labels) {
+	clear(set)
+	for _, area := range a.areas {
+		area.exact(name, set)
+	}
+}
+
+// exact answers for the one object, or for the container itself.
+func (a *asking) exact(q asked) {
+	var room [fewLabels]uint64
+	set := a.set.none(&room)
+	a.of(a.name, set)
+	if set.empty() {
+		a.unlabelled(q, shown(q.Path)+" carries no label")
+		return
+	}
+	a.d.touch(set)
+	a.judge(q, set, q.facts.ObjectTags[q.Path])
+}
+
+// under answers for every object whose name begins with the prefix.
+func (a *asking) under(q asked) {
+	var room [fewLabels]uint64
+	set := a.set.none(&room)
+	covered := false
+	for _, area := range a.areas {
+		area.under(a.name, set)
+		covered = covered || area.covers(a.name)
+	}
+	a.d.touch(set)
+	a.judge(q, set, nil)
+	if !covered {
+		path := q.Path
+		if !strings.Contains(path, "/") {
+			path += "/"
+		}
+		a.unlabelled(q, "some of what begins with "+shown(path)+" carries no label")
+	}
+}
+
+// some answers for at least one object whose name begins with the prefix: is
+// there any for which the access is granted? If so, the reasons are those of the
+// first place where it is.
+func (a *asking) some(q asked) {
+	var rooms [4][fewLabels]uint64
+	anywhere, granted, noted, set := a.set.none(&rooms[0]), a.set.none(&rooms[1]), a.set.none(&rooms[2]), a.set.none(&rooms[3])
+	for _, area := range a.areas {
+		if a.name == "" {
+			anywhere.merge(area.anywhere)
+		} else {
+			area.under(a.name, anywhere)
+		}
+	}
+	for l := range anywhere.all {
+		allowed, noticed := a.grants(q, l)
+		if allowed {
+			granted.add(l)
+		}
+		if allowed || noticed {
+			noted.add(l)
+		}
+	}
+	found := a.search(q.Scope, granted, set, a.set.unlabelled == Allow) ||
+		(a.set.monitored || !slices.Equal(granted, noted)) && a.search(q.Scope, noted, set, a.set.unlabelled == Allow || a.set.monitored)
+	switch {
+	case found && set.empty():
+		a.unlabelled(q, "not all of "+shown(q.Path)+" carries a label")
+	case found:
+		a.d.touch(set)
+		a.judge(q, set, nil)
+	case anywhere.empty():
+		a.unlabelled(q, "nothing in "+shown(q.Path)+" carries a label")
+	default:
+		a.d.touch(anywhere)
+		a.judge(q, anywhere, nil)
+		a.closed(q)
+	}
+}
+
+// closed makes sure that a question is blocked for which no place was found,
+// though every label by itself is granted: no location is spelled as asked.
+func (a *asking) closed(q asked) {
+	if len(a.d.blocking) == 0 {
+		a.d.block(Reason{Access: q.Access, Path: q.Path, Text: "no location of what you may " + kinds[a.kind].verb + " begins with " + shown(q.Path)}, false)
+	}
+}
+
+// grants reports whether every policy over label lets the principal, or would
+// but for monitor mode.
+func (a *asking) grants(q asked, label int) (allowed, noted bool) {
+	clauses := a.set.governed[label][a.kind]
+	governed := false
+	allowed, noted = true, true
+	for i := range clauses {
+		c := &clauses[i]
+		if !c.policy.time.at(q.facts.Now) {
+			continue
+		}
+		governed = true
+		if c.permit(a.who, q, nil) < 0 {
+			allowed = false
+			noted = noted && c.policy.monitored
+		}
+	}
+	return allowed && governed, noted && governed || a.set.monitored
+}
+
+// search looks for a place that carries no other labels than those granted,
+// and leaves what it carries in set. It tries the container itself, then an
+// object of which no narrower entry speaks, then the entries in the order of
+// the data map.
+func (a *asking) search(scope Scope, granted, set labels, bare bool) bool {
+	fits := func(name string) bool {
+		a.of(name, set)
+		if set.empty() {
+			return bare
+		}
+		return set.within(granted)
+	}
+	if scope == Some {
+		if a.name == "" && fits("") || fits(a.name+anyByte) {
+			return true
+		}
+		if !set.empty() {
+			return false // whatever begins with the prefix carries these labels, too
+		}
+	}
+	if granted.empty() {
+		return false
+	}
+	if scope == Mapped && a.name == "" && fits(anyByte) && !set.empty() {
+		return true
+	}
+	best := place{order: nobody}
+	name := ""
+	for _, area := range a.areas {
+		for _, p := range area.places {
+			if p.order >= best.order {
+				break
+			}
+			if sample, ok := a.sample(scope, p, granted, fits); ok {
+				best, name = p, sample
+				break
+			}
+		}
+	}
+	return best.order != nobody && fits(name)
+}
+
+// sample finds a name that place covers, and as few others as can be, and that
+// fits.
+func (a *asking) sample(scope Scope, p place, granted labels, fits func(string) bool) (string, bool) {
+	if !granted.has(p.label) {
+		return "", false
+	}
+	if scope == Mapped {
+		if head, _, _ := strings.Cut(p.pattern, "*"); !strings.HasPrefix(head, a.name) {
+			return "", false
+		}
+	}
+	if a.name == "" {
+		return p.sample, fits(p.sample)
+	}
+	for _, rest := range afterPrefix(p.pattern, a.name) {
+		if name := a.name + strings.ReplaceAll(rest, "*", anyByte); fits(name) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// unlabelled answers for data without label; fact says what it is.
+func (a *asking) unlabelled(q asked, fact string) {
+	if a.set.unlabelled == Allow {
+		a.d.add(ground{access: q.Access, path: q.Path, fact: fact})
+		return
+	}
+	a.d.block(Reason{Access: q.Access, Path: q.Path, Text: fact + ", and unlabelled data is blocked", Need: "a label for it in the data map"}, a.set.monitored)
+}
