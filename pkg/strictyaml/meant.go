@@ -23,6 +23,8 @@ func keysAt(n *yaml.Node, t reflect.Type, line, column int) []string {
 		}
 	}
 	switch {
+	case n.Kind == yaml.MappingNode && t.Kind() == reflect.Slice: // a List with one value
+		return keysAt(n, t.Elem(), line, column)
 	case n.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
 		for _, item := range n.Content {
 			if keys := keysAt(item, t.Elem(), line, column); keys != nil {

@@ -78,6 +78,20 @@ func (v *Value[T]) UnmarshalYAML(n *yaml.Node) error {
 	return n.Load(&v.V, yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
 }
 
+// A List is a list in which one value may stand by itself.
+type List[T any] []T
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (l *List[T]) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.SequenceNode {
+		return n.Load((*[]T)(l), yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
+	}
+	var one T
+	err := n.Load(&one, yaml.WithKnownFields(), yaml.WithUniqueKeys(false))
+	*l = List[T]{one}
+	return err
+}
+
 // Fault reports text at the place where v stood in file.
 func (v Value[T]) Fault(file, format string, args ...any) Fault {
 	return Fault{File: file, Line: v.Line, Column: v.Column, Text: fmt.Sprintf(format, args...)}

@@ -32,6 +32,9 @@ type document struct {
 	Rows []row                             `yaml:"rows"`
 	Wide strictyaml.Value[row]             `yaml:"wide"`
 	By   map[string]strictyaml.Value[*row] `yaml:"by"`
+
+	Some strictyaml.List[row]                      `yaml:"some"`
+	Word strictyaml.List[strictyaml.Value[string]] `yaml:"word"`
 }
 
 func TestDecodeRemembersPositions(t *testing.T) {
@@ -45,6 +48,28 @@ func TestDecodeRemembersPositions(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// One value may stand where a list is read.
+func TestListOfOne(t *testing.T) {
+	text := func(v string, line, column int) strictyaml.Value[string] {
+		return strictyaml.Value[string]{V: v, Line: line, Column: column}
+	}
+	for in, want := range map[string]strictyaml.List[strictyaml.Value[string]]{
+		"word: a\n":                    {text("a", 1, 7)},
+		"word: [a]\n":                  {text("a", 1, 8)},
+		"word:\n- a\n- b\n":            {text("a", 2, 3), text("b", 3, 3)},
+		"word: []\n":                   {},
+		"word: 2026-01-02T03:04:05Z\n": {text("2026-01-02T03:04:05Z", 1, 7)},
+	} {
+		var d document
+		if err := strictyaml.Decode("f", []byte(in), &d); err != nil {
+			t.Errorf("%q: %v", in, err)
+		}
+		if diff := cmp.Diff(want, d.Word); diff != "" {
+			t.Errorf("%q: %s", in, diff)
+		}
 	}
 }
 
@@ -67,6 +92,8 @@ f:4:10: unknown key "with", did you mean "width"?
 f:4:19: unknown key "count"`},
 		{"a key with blanks", "a key not found in type x: 1\n", `f:1:1: unknown key "a key not found in type x"`},
 		{"a value with words", "count: 1 into 2\n", `f:1:8: a whole number is wanted here, not "1 into 2"`},
+		{"meant in a list of one", "some: {wdith: {height: 1}}\n", `f:1:8: unknown key "wdith", did you mean "width"?`},
+		{"meant in one of a list", "some:\n  - {width: {height: 1}}\n  - {widht: 1}\nword: {a: b}\n", "f:3:6: unknown key \"widht\", did you mean \"width\"?\nf:4:7: a text is wanted here, not a mapping"},
 		{"inside a value", "sub: {x: 1, z: 2, x: 3}\n", "f:1:13: unknown key \"z\"\nf:1:19: key \"x\" stands twice; the first is on line 1"},
 		{"list wanted", "list: a\n", `f:1:7: a list is wanted here, not "a"`},
 		{"anchor, alias", "name: &a x\nlist: [*a]\n", "f:1:7: anchor &a: anchors and aliases are not read here; write the value out\nf:2:8: alias *a: anchors and aliases are not read here; write the value out"},
