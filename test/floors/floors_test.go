@@ -42,6 +42,8 @@ var rules = []rule{
 	{"internal/login", []string{module + "internal/store", module + "internal/awsfile", module + "internal/broker"}, "a login keeps nothing"},
 	{"internal/workload", []string{module + "internal/store", module + "internal/login", module + "internal/broker"}, "a workload's token is fetched, and kept nowhere"},
 	{"internal/athand", append([]string{module + "internal/broker", module + "internal/store", module + "internal/config", module + "pkg", "net", "crypto", "go.yaml.in", "github.com/aws"}, client...), "it answers before all else is made ready"},
+	{"internal/ruling", client, "what a request touches is decided without a sidecar"},
+	{"internal/rulebook", client, "policies are read without a sidecar"},
 	{"internal/devstack", []string{module + "internal/cli"}, "the demo is handed the commands, it does not import them"},
 }
 
