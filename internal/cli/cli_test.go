@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/spf13/cobra"
+
 	"github.com/gimme-broker/gimme/internal/cli"
 	"github.com/gimme-broker/gimme/internal/config"
 )
@@ -92,10 +94,10 @@ func commandLine(line string) []string {
 // Every example in the help is a command line that is understood, and every
 // command says what its exit codes mean.
 func TestHelp(t *testing.T) {
-	for _, c := range append(cli.Commands(), nil) {
+	for _, c := range append(everyCommand(cli.Commands()), nil) {
 		args := []string{"--help"}
 		if c != nil {
-			args = []string{c.Name(), "--help"}
+			args = append(strings.Fields(c.CommandPath())[1:], "--help")
 			if c.Long == "" || c.Short == "" || c.Example == "" {
 				t.Errorf("%s has no help", c.Name())
 			}
@@ -109,13 +111,22 @@ func TestHelp(t *testing.T) {
 		}
 		for line := range strings.Lines(c.Example) {
 			words := commandLine(line)
-			if len(words) < 2 || words[0] != "gimme" || words[1] != c.Name() {
-				t.Errorf("example %q is not of %s", line, c.Name())
+			if !strings.HasPrefix(strings.Join(words, " ")+" ", c.CommandPath()+" ") {
+				t.Errorf("example %q is not of %s", line, c.CommandPath())
 				continue
 			}
 			understood(t, line, words)
 		}
 	}
+}
+
+// everyCommand are those and all below them.
+func everyCommand(those []*cobra.Command) []*cobra.Command {
+	var all []*cobra.Command
+	for _, c := range those {
+		all = append(append(all, c), everyCommand(c.Commands())...)
+	}
+	return all
 }
 
 // understood fails the test unless the words are a command line of gimme.

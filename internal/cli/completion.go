@@ -50,7 +50,7 @@ func (a App) complete(c *cobra.Command) {
 		"redirect-host": {"127.0.0.1", "localhost", "[::1]"}, "idp": names(idp.All()), "format": formats(),
 	}
 	for name, those := range words {
-		if c.Flags().Lookup(name) != nil {
+		if _, own := c.GetFlagCompletionFunc(name); !own && c.Flags().Lookup(name) != nil {
 			a.completeFlag(c, name, func() []cobra.Completion { return those })
 		}
 	}

@@ -107,6 +107,7 @@ func (a App) commands() []*cobra.Command {
 		a.doctor(),
 		a.credentialProcess(),
 		a.proxy(),
+		a.policy(),
 		a.demo(),
 		a.dev(),
 		a.completion(),
