@@ -34,7 +34,7 @@ commands.`,
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.policyCheck())
+	c.AddCommand(a.policyCheck(), a.policyExplain(), a.policyWhoCan(), a.policyDiff())
 	return c
 }
 

@@ -9,6 +9,7 @@
 package rulebook
 
 import (
+	"fmt"
 	"strings"
 	"time"
 	_ "time/tzdata" // zones of policies mean the same on every machine
@@ -128,6 +129,9 @@ func (b *Book) notes(f *finder) []strictyaml.Fault {
 	}
 	if c := f.config; c != nil && b.Options.Monitor {
 		notes = append(notes, c.Mode.Fault(c.File, "the sidecar only monitors: what any policy would block is let through"))
+	}
+	for _, o := range b.Set.Overlaps() {
+		notes = append(notes, strictyaml.Fault{File: b.DataMap.Name, Text: fmt.Sprintf("%d of the locations of %s lie in locations of %s, the first is %q: what is there carries both labels, and needs both", o.Count, o.Label, o.In, o.First.Text)})
 	}
 	for _, p := range f.policies {
 		if mode := scalar(child(p.root, "mode")); mode.V == monitor {

@@ -68,36 +68,49 @@ type sampled struct {
 	places []string
 }
 
+// A sampler gathers them.
+type sampler struct {
+	old, fresh *Set
+	all        []sampled
+	seen       map[string]int // place in all, by what is carried
+	told       map[string]int // place in all, by place
+}
+
 // samples are resources that together carry each combination of labels that a
 // location of one of the sets can see.
 func samples(old, fresh *Set) []sampled {
-	var all []sampled
-	seen, told := map[string]int{}, map[string]bool{}
-	add := func(path, place string) {
-		if told[place] {
-			return
-		}
-		told[place] = true
-		key := strings.Join(old.named(old.labelsAt(path)), "\x00") + "\x01" + strings.Join(fresh.named(fresh.labelsAt(path)), "\x00")
-		i, known := seen[key]
-		if !known {
-			i = len(all)
-			seen[key] = i
-			all = append(all, sampled{path: path})
-		}
-		all[i].places = append(all[i].places, place)
-	}
+	s := &sampler{old: old, fresh: fresh, seen: map[string]int{}, told: map[string]int{}}
 	containers := map[string]bool{}
 	for _, l := range slices.Concat(old.locations, fresh.locations) {
 		container, name, _ := strings.Cut(l.Text, "/")
 		containers[container] = true
-		add(strings.ReplaceAll(container, "*", anyByte)+"/"+strings.ReplaceAll(cmp.Or(name, "*"), "*", anyByte), l.Text)
+		s.add(strings.ReplaceAll(container, "*", anyByte)+"/"+strings.ReplaceAll(cmp.Or(name, "*"), "*", anyByte), l.Text, "")
 	}
 	for _, c := range slices.Sorted(maps.Keys(containers)) {
 		path := strings.ReplaceAll(c, "*", anyByte)
-		add(path, c+" (settings)")
-		add(path+"/"+anyByte, c+"/*")
+		s.add(path, c+" (settings)", c)
+		s.add(path+"/"+anyByte, c+"/*", c)
 	}
-	add(anyByte+"/"+anyByte, everythingElse)
-	return all
+	s.add(anyByte+"/"+anyByte, everythingElse, "")
+	return s.all
+}
+
+// add tells of a place, of which path is a sample, unless it has been told with
+// all that is in whole.
+func (s *sampler) add(path, place, whole string) {
+	if _, done := s.told[place]; done {
+		return
+	}
+	key := strings.Join(s.old.named(s.old.labelsAt(path)), "\x00") + "\x01" + strings.Join(s.fresh.named(s.fresh.labelsAt(path)), "\x00")
+	i, known := s.seen[key]
+	if at, done := s.told[whole]; done && known && at == i {
+		return
+	}
+	if !known {
+		i = len(s.all)
+		s.seen[key] = i
+		s.all = append(s.all, sampled{path: path})
+	}
+	s.told[place] = i
+	s.all[i].places = append(s.all[i].places, place)
 }

@@ -140,7 +140,7 @@ func TestDiff(t *testing.T) {
 	for _, d := range policy.Diff(old, fresh, noon) {
 		got = append(got, change{d.Access, d.Places, words(d.Gains), words(d.Loses)})
 	}
-	gone := []string{"acme", "acme (settings)", "acme/*"}
+	gone := []string{"acme"}
 	want := []change{
 		{policy.Reads, gone, nil, []string{"user u1", "group eng"}},
 		{policy.Updates, gone, nil, []string{"everyone, from 10.0.0.0/8, at most 5 objects in one request"}},
