@@ -90,3 +90,46 @@ func TestDocsOfCommands(t *testing.T) {
 		})
 	}
 }
+
+// blocks are the fenced texts of docs that begin with the comment "# NAME", by
+// that name.
+func blocks(t *testing.T, file string) map[string]string {
+	t.Helper()
+	data, err := os.ReadFile("../../docs/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	parts := strings.Split(string(data), "\n```")
+	for i := 1; i < len(parts); i += 2 {
+		_, content, _ := strings.Cut(parts[i], "\n")
+		first, _, _ := strings.Cut(content, "\n")
+		if name, ok := strings.CutPrefix(first, "# "); ok {
+			found[name] = content + "\n"
+		}
+	}
+	return found
+}
+
+// The command lines of docs/policy-tools.md are understood, and its tests pass
+// over the example of docs/policy.md.
+func TestDocsOfPolicyTools(t *testing.T) {
+	data, err := os.ReadFile("../../docs/policy-tools.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := examples(t, string(data)); n < 6 {
+		t.Errorf("only %d examples", n)
+	}
+	w := newWorld(t)
+	files := blocks(t, "policy.md")
+	files["policies/policies_test.yaml"] = blocks(t, "policy-tools.md")["policies/policies_test.yaml"]
+	if len(files) < 5 || files["datamap.yaml"] == "" {
+		t.Fatalf("only %d files", len(files))
+	}
+	for name, content := range files {
+		w.write(t, "docs/"+name, content)
+	}
+	r := w.does(t, "policy", "test", w.home+"/docs")
+	says(t, r.stderr, "6 tests with 12 requests: 6 passed")
+}

@@ -21,7 +21,8 @@ run. A PATH is a folder, whose YAML files and folders are read, or a file: a dat
 policy, tests, or a sidecar's configuration, which then says where the others are. What a
 file is, is told by its keys. docs/policy.md specifies the files, docs/policy-tools.md the
 commands.`,
-		Example: `  gimme policy check policies/`,
+		Example: `  gimme policy check policies/
+  gimme policy test policies/`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -34,7 +35,7 @@ commands.`,
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.policyCheck(), a.policyExplain(), a.policyWhoCan(), a.policyDiff())
+	c.AddCommand(a.policyCheck(), a.policyTest(), a.policyExplain(), a.policyWhoCan(), a.policyDiff())
 	return c
 }
 

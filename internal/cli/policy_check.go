@@ -123,14 +123,20 @@ func (a App) annotation(f finding) string {
 	level := map[string]string{severityFault: "error", severityWarning: "warning", severityNote: "notice"}[f.Severity]
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
-	at := "file=" + property.Replace(a.inRepository(f.File))
+	var at []string
+	if f.File != "" {
+		at = append(at, "file="+property.Replace(a.inRepository(f.File)))
+	}
 	if f.Line > 0 {
-		at += fmt.Sprintf(",line=%d", f.Line)
+		at = append(at, fmt.Sprintf("line=%d", f.Line))
 	}
 	if f.Column > 0 {
-		at += fmt.Sprintf(",col=%d", f.Column)
+		at = append(at, fmt.Sprintf("col=%d", f.Column))
 	}
-	return "::" + level + " " + at + "::" + data.Replace(printable(f.Text))
+	if len(at) > 0 {
+		level += " "
+	}
+	return "::" + level + strings.Join(at, ",") + "::" + data.Replace(printable(f.Text))
 }
 
 // inRepository is the name of a file in the repository of the job, which is how

@@ -17,6 +17,7 @@ type Config struct {
 	Policies   []strictyaml.Value[string]
 	Unlabelled strictyaml.Value[string] // deny, allow, or empty
 	Mode       strictyaml.Value[string] // enforce, monitor, or empty
+	Listing    strictyaml.Value[string] // filter, strict, or empty
 	Roles      []Role
 }
 
@@ -32,13 +33,14 @@ func readConfig(from *file) (*Config, strictyaml.Faults) {
 	c := &Config{File: from.Name}
 	var found strictyaml.Faults
 	section := child(from.root, "policy")
-	known := []string{"data_map", "policies", "unlabelled", "mode"}
+	known := []string{"data_map", "policies", "unlabelled", "mode", "listing"}
 	for key := range pairs(section) {
 		if meant := strictyaml.Meant(key.Value, known); meant != "" && !slices.Contains(known, key.Value) {
 			found = append(found, scalar(key).Fault(c.File, "unknown key %q%s", key.Value, meant))
 		}
 	}
-	c.DataMap, c.Unlabelled, c.Mode = scalar(child(section, "data_map")), scalar(child(section, "unlabelled")), scalar(child(section, "mode"))
+	c.DataMap, c.Unlabelled = scalar(child(section, "data_map")), scalar(child(section, "unlabelled"))
+	c.Mode, c.Listing = scalar(child(section, "mode")), scalar(child(section, "listing"))
 	for _, n := range items(child(section, "policies")) {
 		c.Policies = append(c.Policies, scalar(n))
 	}
@@ -52,7 +54,7 @@ func readConfig(from *file) (*Config, strictyaml.Faults) {
 		name  string
 		value strictyaml.Value[string]
 		words []string
-	}{{"unlabelled", c.Unlabelled, []string{deny, allow}}, {"mode", c.Mode, []string{enforce, monitor}}} {
+	}{{"unlabelled", c.Unlabelled, []string{deny, allow}}, {"mode", c.Mode, []string{enforce, monitor}}, {"listing", c.Listing, []string{filter, strict}}} {
 		if child(section, setting.name) != nil && !slices.Contains(setting.words, setting.value.V) {
 			found = append(found, at(child(section, setting.name)).Fault(c.File, "policy.%s is %q; write %s or %s", setting.name, setting.value.V, setting.words[0], setting.words[1]))
 		}

@@ -92,16 +92,18 @@ func (r *rule) UnmarshalYAML(n *yaml.Node) error {
 type testReader struct {
 	file   string
 	people map[string]strictyaml.Value[whom]
+	strict bool // of listings
 	found  strictyaml.Faults
 }
 
-// readTests reads a file with tests.
-func readTests(src policy.Source) ([]Test, strictyaml.Faults) {
+// readTests reads a file with tests. strictListings says that listings are not
+// filtered.
+func readTests(src policy.Source, strictListings bool) ([]Test, strictyaml.Faults) {
 	var f testFile
 	if err := strictyaml.Decode(src.Name, src.Data, &f); err != nil {
 		return nil, asFaults(err)
 	}
-	r := &testReader{file: src.Name, people: f.People}
+	r := &testReader{file: src.Name, people: f.People, strict: strictListings}
 	for _, p := range f.People {
 		if p.V.name != "" {
 			r.fault(text{Line: p.Line, Column: p.Column}, "users, groups or a service are wanted here, not %q", p.V.name)
@@ -254,7 +256,7 @@ func (r *testReader) requests(e *entry, missing func(key, meaning string)) []*ru
 			continue
 		}
 		for _, on := range e.On {
-			m, err := ruling.Request{Operation: do.V, On: on.V, Source: e.Source.V, Header: header, Body: e.Body}.Matter()
+			m, err := ruling.Request{Operation: do.V, On: on.V, Source: e.Source.V, Header: header, Body: e.Body, Strict: r.strict}.Matter()
 			if err != nil {
 				r.fault(on, "%v", err)
 				continue

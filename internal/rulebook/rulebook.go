@@ -23,6 +23,7 @@ import (
 type Book struct {
 	Set      *policy.Set
 	Options  policy.Options
+	Strict   bool // listings are not filtered
 	DataMap  policy.Source
 	Policies []policy.Source
 	Tests    []Test
@@ -90,7 +91,7 @@ func (c *Config) Files() []string {
 
 // book parses what was found.
 func (f *finder) book(o policy.Options) (*Book, error) {
-	b := &Book{Options: o, places: places{}}
+	b := &Book{Options: o, Strict: f.config != nil && f.config.Listing.V == strict, places: places{}}
 	found := f.found
 	var dataMap policy.Source
 	if f.dataMap != nil {
@@ -109,7 +110,7 @@ func (f *finder) book(o policy.Options) (*Book, error) {
 		}
 	}
 	for _, t := range f.tests {
-		tests, faults := readTests(t.Source)
+		tests, faults := readTests(t.Source, b.Strict)
 		b.Tests = append(b.Tests, tests...)
 		found = append(found, faults...)
 	}
@@ -158,6 +159,8 @@ const (
 	allow   = "allow"
 	enforce = "enforce"
 	monitor = "monitor"
+	filter  = "filter"
+	strict  = "strict"
 )
 
 // options are what the configuration says about the set; of none, the defaults.

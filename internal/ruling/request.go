@@ -27,6 +27,9 @@ type Request struct {
 	Source string      // of a copy, likewise
 	Header http.Header // of the request; nil: none
 	Body   string      // the document of the request; "": none is looked at
+	// Strict says that listings are not filtered: everything that they could
+	// show must then be allowed.
+	Strict bool
 }
 
 // A Matter is what a request puts to the policy.
@@ -87,8 +90,23 @@ func (r Request) Matter() (*Matter, error) {
 			return nil, sentence(err)
 		}
 	}
-	m.Questions = Questions(m.Call.Targets)
+	m.Questions = Questions(r.filtered(m.Call.Targets))
 	return m, nil
+}
+
+// filtered are the targets of a call whose answer, if it is a listing, shows only
+// what may be read: that there is something is enough.
+func (r Request) filtered(targets []s3api.Target) []s3api.Target {
+	if r.Strict {
+		return targets
+	}
+	targets = slices.Clone(targets)
+	for i, t := range targets {
+		if t.Access == s3api.Reads && t.Scope == s3api.Under {
+			targets[i].Scope = s3api.Some
+		}
+	}
+	return targets
 }
 
 // access asks about a kind of access alone.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/gimme-broker/gimme/internal/ruling"
 	"github.com/gimme-broker/gimme/pkg/policy"
-	"github.com/gimme-broker/gimme/pkg/s3api"
 )
 
 func ask(access policy.Access, path string, scope policy.Scope) policy.Question {
@@ -60,18 +59,22 @@ func TestMatter(t *testing.T) {
 	}
 }
 
-// A listing asks what the sidecar's own reading of the wire asks.
+// A listing needs something of what it could show, and with strict listings all.
 func TestMatterOfListing(t *testing.T) {
-	m, err := ruling.Request{Operation: "ListObjectsV2", On: "s3://finance/reports/"}.Matter()
-	if err != nil {
-		t.Fatal(err)
-	}
-	call, err := s3api.Parse(s3api.Request{Method: "GET", Path: "/finance", Query: []s3api.Param{{Name: "list-type", Value: "2"}, {Name: "prefix", Value: "reports/"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(ruling.Questions(call.Targets), m.Questions); diff != "" || m.Questions[0].Path != "finance/reports/" {
-		t.Error(diff, m.Questions)
+	for strict, scope := range map[bool]policy.Scope{false: policy.Some, true: policy.Under} {
+		for _, operation := range []string{"ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads"} {
+			m, err := ruling.Request{Operation: operation, On: "s3://finance/reports/", Strict: strict}.Matter()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]policy.Question{ask(policy.Reads, "finance/reports/", scope)}, m.Questions); diff != "" {
+				t.Errorf("%s: %s", operation, diff)
+			}
+		}
+		m, err := ruling.Request{Operation: "CreateBucket", On: "s3://finance", Strict: strict}.Matter()
+		if err != nil || m.Questions[0].Scope != policy.Under {
+			t.Errorf("%+v, %v", m, err)
+		}
 	}
 }
 

@@ -44,6 +44,7 @@ var rules = []rule{
 	{"internal/athand", append([]string{module + "internal/broker", module + "internal/store", module + "internal/config", module + "pkg", "net", "crypto", "go.yaml.in", "github.com/aws"}, client...), "it answers before all else is made ready"},
 	{"internal/ruling", client, "what a request touches is decided without a sidecar"},
 	{"internal/rulebook", client, "policies are read without a sidecar"},
+	{"internal/trial", client, "policies are tested without a sidecar"},
 	{"internal/devstack", []string{module + "internal/cli"}, "the demo is handed the commands, it does not import them"},
 }
 
