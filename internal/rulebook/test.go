@@ -132,6 +132,10 @@ func (c Circumstances) Of(m *ruling.Matter, now time.Time) *policy.Facts {
 // tlsVersions are the versions that a connection may have.
 var tlsVersions = map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13}
 
+// TLSVersion is the version that is written "1.2" or "1.3", as in crypto/tls; 0 is
+// none that is known.
+func TLSVersion(s string) uint16 { return tlsVersions[s] }
+
 // authMethods are the ways to log in, as events and policies name them.
 var authMethods = []string{"browser", "device", "ci", "service-key"}
 
