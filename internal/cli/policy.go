@@ -15,14 +15,15 @@ import (
 func (a App) policy() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "policy",
-		Short: "Check, test and replay data map and policies before they come into force",
+		Short: "Check, test and question data map and policies before they come into force",
 		Long: `Tells what a data map and policies do before a sidecar goes by them. No sidecar has to
 run. A PATH is a folder, whose YAML files and folders are read, or a file: a data map, a
 policy, tests, or a sidecar's configuration, which then says where the others are. What a
 file is, is told by its keys. docs/policy.md specifies the files, docs/policy-tools.md the
 commands.`,
 		Example: `  gimme policy check policies/
-  gimme policy test policies/`,
+  gimme policy test policies/
+  gimme policy replay --log audit.jsonl policies/`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -35,7 +36,7 @@ commands.`,
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.policyCheck(), a.policyTest(), a.policyExplain(), a.policyWhoCan(), a.policyDiff())
+	c.AddCommand(a.policyCheck(), a.policyTest(), a.policyReplay(), a.policyExplain(), a.policyWhoCan(), a.policyDiff())
 	return c
 }
 

@@ -37,6 +37,7 @@ type world struct {
 	typed   string // what the person types at the terminal; empty: there is none
 	screen  *screen
 	environ []string // of programs that are started
+	stdin   string
 
 	executable string // where gimme is; empty: at a usual place
 }
@@ -115,7 +116,7 @@ func (w *world) run(t *testing.T, ctx context.Context, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	app := cli.App{
-		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Version: "test",
+		Stdin: strings.NewReader(w.stdin), Stdout: &stdout, Stderr: &stderr, Version: "test",
 		Environ: w.environ, Executable: cmp.Or(w.executable, "/opt/gimme/bin/gimme"),
 		Getenv: func(name string) string { return w.env[name] },
 		OpenBrowser: func(ctx context.Context, url string) error {

@@ -45,6 +45,7 @@ var rules = []rule{
 	{"internal/ruling", client, "what a request touches is decided without a sidecar"},
 	{"internal/rulebook", client, "policies are read without a sidecar"},
 	{"internal/trial", client, "policies are tested without a sidecar"},
+	{"internal/replay", client, "logs are replayed without a sidecar"},
 	{"internal/devstack", []string{module + "internal/cli"}, "the demo is handed the commands, it does not import them"},
 }
 
