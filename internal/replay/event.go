@@ -101,12 +101,12 @@ func (e *event) facts() (*policy.Facts, Cause) {
 	var err error
 	if e.Client.IP != "" {
 		if f.SourceIP, err = netip.ParseAddr(e.Client.IP); err != nil {
-			return nil, BadPath
+			return nil, BadFacts
 		}
 	}
 	if x := e.Facts; x != nil {
 		if f.TLS = rulebook.TLSVersion(x.TLS); f.TLS == 0 && x.TLS != "" {
-			return nil, BadPath
+			return nil, BadFacts
 		}
 		f.AuthTime, f.AMR, f.AuthMethod, f.Signed = x.AuthTime, x.AMR, x.AuthMethod, x.Signed
 		if u := x.Upload; u != nil {

@@ -26,14 +26,9 @@ const (
 func (r *Replay) Read(ctx context.Context, log io.Reader) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	in := bufio.NewReaderSize(log, 64<<10)
-	plain := io.Reader(in)
-	if magic, _ := in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		unpacked, err := gzip.NewReader(in)
-		if err != nil {
-			return fmt.Errorf("unpack: %w", err)
-		}
-		plain = unpacked
+	plain, err := unpacked(log)
+	if err != nil {
+		return err
 	}
 	// Blocks are decided on side by side, and added up in their order, so that the
 	// same log always gives the same examples.
@@ -73,6 +68,19 @@ func (r *Replay) Read(ctx context.Context, log io.Reader) error {
 	return errors.Join(failed, ctx.Err())
 }
 
+// unpacked is a log without its compression.
+func unpacked(log io.Reader) (io.Reader, error) {
+	in := bufio.NewReaderSize(log, 64<<10)
+	if magic, _ := in.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		return in, nil
+	}
+	plain, err := gzip.NewReader(in)
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	return plain, nil
+}
+
 // block decides on whole lines.
 func (r *Replay) block(lines []byte) *tally {
 	t := &tally{}
@@ -103,7 +111,7 @@ func (r *Replay) block(lines []byte) *tally {
 func blocks(in io.Reader, take func(lines []byte) bool) error {
 	var rest []byte // the beginning of a line
 	for {
-		block := make([]byte, len(rest)+blockSize)
+		block := make([]byte, len(rest)+max(blockSize, len(rest)))
 		n := copy(block, rest)
 		var err error
 		for n < len(block) && err == nil {

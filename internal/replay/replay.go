@@ -37,9 +37,9 @@ const (
 	Limited   Cause = "ended by a limit: how much was used before is not counted"
 	NoTargets Cause = "recorded by an older sidecar, without what was asked of the policy"
 	NoNames   Cause = "recorded by an older sidecar, without the names that policies know"
-	Tags      Cause = "hangs on tags, which no log holds"
+	Tags      Cause = "dependent on tags, which no log holds"
 	Filtered  Cause = "of ListBuckets, whose answer is filtered and not recorded"
-	BadPath   Cause = "has an address or a time that cannot be read"
+	BadFacts  Cause = "recorded with an address or a version of TLS that cannot be read"
 )
 
 // A Kind is what flips have in common that are told together.

@@ -256,8 +256,8 @@ func TestNotRepeated(t *testing.T) {
 		{"no names of a batch", policies, event(func(e *audit.Event) {
 			e.Principal.Users, e.Request.Operation, e.Request.Keys = nil, "DeleteObjects", []string{"a", "b"}
 		}), replay.NoNames, 2},
-		{"an address that is none", policies, event(func(e *audit.Event) { e.Client.IP = "here" }), replay.BadPath, 1},
-		{"a TLS that is none", policies, event(func(e *audit.Event) { e.Facts.TLS = "9" }), replay.BadPath, 1},
+		{"an address that is none", policies, event(func(e *audit.Event) { e.Client.IP = "here" }), replay.BadFacts, 1},
+		{"a TLS that is none", policies, event(func(e *audit.Event) { e.Facts.TLS = "9" }), replay.BadFacts, 1},
 		{"tags of an object", tagsMatter, event(), replay.Tags, 1},
 		{"tags of an upload", tagsMatter, event(put("aws:kms", "s3:PutObject", "s3:PutObjectTagging")), replay.Tags, 1},
 		{"an upload without tags", tagsMatter, event(blocked, put("aws:kms", "s3:PutObject")), "", 0},
