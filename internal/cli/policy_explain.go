@@ -29,11 +29,12 @@ smallest rule that would change a decision that blocks. What is not said of the 
 not known, and no condition on it holds.
 
 --operation is an operation of S3 by its AWS name, or reads, updates, deletes or manages.
-Data map and policies are read from the PATHs (see gimme policy --help), or from this
+With --event the request is one of the audit log --log. Data map and policies are read from the PATHs (see gimme policy --help), or from this
 folder.`,
 		Example: `  gimme policy explain --user carl@example.com --group ops --operation PutObject s3://finance/reports/q1.csv policies/
   gimme policy explain --group data-engineering --operation PutObject --header "x-amz-server-side-encryption: aws:kms" s3://cyral-bucket-2/x policies/
-  gimme policy explain --service etl --operation CopyObject --source s3://finance/plan.csv s3://website/plan.csv --source-ip 10.1.2.3 --json`,
+  gimme policy explain --service etl --operation CopyObject --source s3://finance/plan.csv s3://website/plan.csv --source-ip 10.1.2.3 --json
+  gimme policy explain --event C5UTGYOSCVMPLBGRYMRCLXS5XL --log audit.jsonl policies/`,
 	}
 	var book bookFlags
 	var ask askFlags
@@ -41,7 +42,12 @@ folder.`,
 	ask.of(a, c)
 	all := c.Flags().Bool("all", false, "tell of every rule, also of those that have nothing to do with it")
 	asJSON := c.Flags().Bool("json", false, "print JSON on stdout")
-	c.Args = func(_ *cobra.Command, args []string) error {
+	var of eventFlags
+	of.of(c)
+	c.Args = func(c *cobra.Command, args []string) error {
+		if of.asked() {
+			return of.check(c, args)
+		}
 		if resources, _ := divideArguments(args); len(resources) != 1 {
 			return usage("gimme policy explain --user alice@example.com --operation GetObject s3://finance/plan.csv policies/", "one s3://BUCKET/KEY is wanted, and %d are named", len(resources))
 		}
@@ -52,6 +58,9 @@ folder.`,
 		b, err := book.read(orHere(paths, book.config))
 		if err != nil {
 			return err
+		}
+		if of.asked() {
+			return a.explainEvent(b, of, *all, *asJSON)
 		}
 		e, err := ask.explain(b, resources[0])
 		if err != nil {
@@ -118,7 +127,7 @@ func (f *askFlags) of(a App, c *cobra.Command) {
 
 // explain puts the request to the book.
 func (f *askFlags) explain(b *rulebook.Book, resource string) (*explained, error) {
-	request := ruling.Request{Operation: f.operation, On: resource, Source: f.source, Header: http.Header{}}
+	request := ruling.Request{Operation: f.operation, On: resource, Source: f.source, Header: http.Header{}, Strict: b.Strict}
 	if f.operation == "" {
 		return nil, usage("gimme policy explain --operation GetObject "+resource, "--operation is missing: an operation of S3, or reads, updates, deletes or manages")
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -110,19 +111,27 @@ func ago(s string, now time.Time) (time.Time, error) {
 }
 
 func (a App) replayLog(ctx context.Context, r *replay.Replay, name string) error {
-	in := a.Stdin
-	if name != "-" || in == nil {
-		f, err := os.Open(name)
-		if err != nil {
-			return &failure{exitFailed, fmt.Errorf("open audit log: %w", err), "name the file that audit.file of the sidecar's configuration names, or - for stdin"}
-		}
-		defer f.Close()
-		in = f
+	in, err := a.openLog(name)
+	if err != nil {
+		return err
 	}
+	defer in.Close()
 	if err := r.Read(ctx, in); err != nil {
 		return fmt.Errorf("read audit log %q: %w", name, err)
 	}
 	return nil
+}
+
+// openLog opens a log; - is stdin.
+func (a App) openLog(name string) (io.ReadCloser, error) {
+	if name == "-" && a.Stdin != nil {
+		return io.NopCloser(a.Stdin), nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, &failure{exitFailed, fmt.Errorf("open audit log: %w", err), "name the file that audit.file of the sidecar's configuration names, or - for stdin"}
+	}
+	return f, nil
 }
 
 // concludeReplay sums up, and decides on the exit code.

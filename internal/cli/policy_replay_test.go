@@ -119,3 +119,25 @@ func TestPolicyReplayDoesNotRun(t *testing.T) {
 	w.write(t, "cut.gz", "\x1f\x8b\x08")
 	w.fails(t, t.Context(), 1, []string{"read audit log", "cut.gz"}, "policy", "replay", dir, "--log", w.home+"/cut.gz")
 }
+
+// A person who was blocked tells an id; that is enough to see why.
+func TestPolicyExplainEvent(t *testing.T) {
+	w := newWorld(t)
+	dir := w.policies(t, nil)
+	w.write(t, "a.jsonl", logged(t, time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC), "A alice ops finance/reports/a blocked", "B bob engineers finance/reports/a blocked"))
+	args := []string{"policy", "explain", "--log", w.home + "/a.jsonl", "--event"}
+	says(t, w.does(t, append(args, "A", dir)...).stdout, "Event A of 2026-03-02T09:00:00Z was decided by other policies: blocked.\n", "blocked: alice may not GetObject s3://finance/reports/a", "rule 1 grants it, and is not for you")
+	says(t, w.does(t, append(args, "B", dir)...).stdout, "Event B", "was decided by other policies: blocked.\n", "allowed: bob may GetObject")
+	var found []struct {
+		Event, Decision, Recorded string
+		SamePolicies              bool `json:"same_policies"`
+	}
+	if err := json.Unmarshal([]byte(w.does(t, append(args, "B", dir, "--json")...).stdout), &found); err != nil || len(found) != 1 || found[0].Event != "B" || found[0].Decision != "allowed" || found[0].Recorded != "blocked" {
+		t.Errorf("%v, %+v", err, found)
+	}
+	w.fails(t, t.Context(), 1, []string{`no decision with the id "C"`, "hint"}, append(args, "C", dir)...)
+	w.fails(t, t.Context(), 2, []string{"--event and --log go together"}, "policy", "explain", "--event", "A", dir)
+	w.fails(t, t.Context(), 2, []string{"so does s3://finance/x"}, append(args, "A", dir, "s3://finance/x")...)
+	w.fails(t, t.Context(), 2, []string{"leave out --user"}, append(args, "A", dir, "--user", "x")...)
+	w.fails(t, t.Context(), 1, []string{"nothing.jsonl", "hint: name the file"}, "policy", "explain", dir, "--log", w.home+"/nothing.jsonl", "--event", "A")
+}
