@@ -193,31 +193,41 @@ type tagged struct {
 }
 
 // matches reports whether value is one of t's, in which ${subject}, ${email} and
-// ${service} stand for what policies know p by.
+// ${service} stand for what policies know p by. Who has no such name matches no
+// value that asks for one.
 func (t tagged) matches(p *Principal, value string) bool {
 	for _, v := range t.values {
-		if v == value {
-			return true
-		}
-		if strings.Contains(v, "${") && standsFor(p, v, value) {
+		if spells(p, v, value) {
 			return true
 		}
 	}
 	return false
 }
 
-// standsFor tries each name of p in the place of the word in pattern.
-func standsFor(p *Principal, pattern, value string) bool {
+// spells reports whether pattern is value once the names of p are in it.
+func spells(p *Principal, pattern, value string) bool {
+	before, rest, found := strings.Cut(pattern, "${")
+	if !found {
+		return pattern == value
+	}
+	value, ok := strings.CutPrefix(value, before)
+	if !ok {
+		return false
+	}
+	word, after, _ := strings.Cut(rest, "}")
+	is := func(name string) bool {
+		tail, ok := strings.CutPrefix(value, name)
+		return ok && name != "" && spells(p, after, tail)
+	}
+	if word == "service" {
+		return is(p.Service)
+	}
 	for _, u := range p.Users {
-		word := "${subject}"
-		if strings.Contains(u, "@") {
-			word = "${email}"
-		}
-		if u != "" && strings.ReplaceAll(pattern, word, u) == value {
+		if strings.Contains(u, "@") == (word == "email") && is(u) {
 			return true
 		}
 	}
-	return p.Service != "" && strings.ReplaceAll(pattern, "${service}", p.Service) == value
+	return false
 }
 
 func wantTags(tags []tagged) string {
