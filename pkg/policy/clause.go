@@ -276,7 +276,7 @@ func (c *clause) permit(who []uint32, q asked, tags map[string]string) int32 {
 // limit is what the permits that allow bound together; the zero Limit if
 // nothing.
 func (c *clause) limit(who []uint32, q asked, tags map[string]string) Limit {
-	l := Limit{Policy: c.policy.name, Label: c.label, Access: kinds[c.kind].access, Monitored: c.policy.monitored}
+	l := Limit{Policy: c.policy.name, Label: c.label, Access: kinds[c.kind].access}
 	endless, unbounded := false, false
 	for i := range c.permits {
 		p := &c.permits[i]

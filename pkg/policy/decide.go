@@ -109,7 +109,7 @@ func (a *asking) judge(q asked, set labels, tags map[string]string) {
 		}
 		if !governed {
 			label := a.set.labels[l]
-			a.d.block(Reason{Label: label, Access: q.Access, Path: q.Path, Text: "no policy governs label " + label, Need: "a policy over " + label}, a.set.monitored)
+			a.d.block(Reason{Label: label, Access: q.Access, Path: q.Path, Text: "no policy governs label " + label, Need: "a policy over " + label}, a.set.monitored || a.lenient)
 		}
 	}
 }
@@ -119,13 +119,24 @@ func (a *asking) ask(q asked, c *clause, tags map[string]string) {
 	at := c.permit(a.who, q, tags)
 	if at < 0 {
 		a.wantTags(q, c, tags)
-		a.d.block(c.against(a.who, q, tags), c.policy.monitored || a.set.monitored)
+		a.d.block(c.against(a.who, q, tags), c.policy.monitored || a.set.monitored || a.lenient)
+		return
+	}
+	if a.lenient {
 		return
 	}
 	a.d.add(ground{clause: c, rule: c.permits[at].rule, path: q.Path})
 	if c.limited {
-		a.d.limit(c.limit(a.who, q, tags))
+		a.d.limit(a.limitOf(q, c, tags))
 	}
+}
+
+// limitOf is what one policy bounds. In monitor mode, its own or that of the
+// whole set, it is to be noted alone.
+func (a *asking) limitOf(q asked, c *clause, tags map[string]string) Limit {
+	l := c.limit(a.who, q, tags)
+	l.Monitored = c.policy.monitored || a.set.monitored
+	return l
 }
 
 // wantTags notes that tags of the object would have helped.

@@ -7,8 +7,9 @@ import (
 
 // Facts are what is known of a request beside who asks for what. The
 // conditions of rules and grants (when, hosts) are judged by them. An attribute
-// that is absent, its zero value, holds in no condition; so with nil Facts
-// only what has no conditions is granted.
+// that is absent, its zero value, holds in no condition, but for Signed and
+// Upload: without them a request is not presigned, and brings no object. nil
+// Facts are the zero Facts.
 type Facts struct {
 	// Now is the moment of the request. Times of day, the age of a login and
 	// the time in which policies are in force are judged by it. Zero: unknown;
@@ -56,7 +57,7 @@ type Limit struct {
 	Policy    string
 	Label     string
 	Access    Access
-	Monitored bool // the policy is in monitor mode: to exceed the limit is to be noted, not blocked
+	Monitored bool // the policy, or the whole set, is in monitor mode: to exceed the limit is to be noted, not blocked
 	// Rows is how many objects one request may touch; 0: any number.
 	Rows int
 	// Budgets are of the rules that allowed the request. One of them must have

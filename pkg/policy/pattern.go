@@ -52,6 +52,7 @@ func collapse(pattern string) string {
 // afterPrefix returns what may be left of pattern when it has matched prefix:
 // every name that begins with prefix and that pattern matches goes on with
 // what one of them matches. Those that only drop a '*' of another are left out.
+// The one of which prefix has matched most comes first.
 func afterPrefix(pattern, prefix string) []string {
 	star := strings.IndexByte(pattern, '*')
 	if star < 0 || star >= len(prefix) { // by far the most
@@ -77,7 +78,7 @@ func afterPrefix(pattern, prefix string) []string {
 		at = next
 	}
 	var rests []string
-	for _, p := range slices.Sorted(maps.Keys(at)) {
+	for _, p := range slices.Backward(slices.Sorted(maps.Keys(at))) {
 		if p == 0 || pattern[p-1] != '*' || !at[p-1] {
 			rests = append(rests, pattern[p:])
 		}

@@ -11,6 +11,9 @@ type asking struct {
 	kind  int
 	name  string  // what Path has behind the container: a name, or a prefix of names
 	areas []*area // that speak of the container
+	// lenient says that something is let through for monitor mode alone: what
+	// blocks is noted, and what allows is no reason.
+	lenient bool
 }
 
 // areas appends to into those that speak of container.
@@ -53,7 +56,11 @@ func (a *asking) exact(q asked) {
 		return
 	}
 	a.d.touch(set)
-	a.judge(q, set, q.facts.ObjectTags[q.Path])
+	var tags map[string]string // the container itself is no object
+	if a.name != "" {
+		tags = q.facts.ObjectTags[q.Path]
+	}
+	a.judge(q, set, tags)
 }
 
 // under answers for every object whose name begins with the prefix.
@@ -78,7 +85,8 @@ func (a *asking) under(q asked) {
 
 // some answers for at least one object whose name begins with the prefix: is
 // there any for which the access is granted? If so, the reasons are those of the
-// first place where it is.
+// first place where it is. If there is one for monitor mode alone, they are those
+// for which nothing would be, and the limits are those of that place.
 func (a *asking) some(q asked) {
 	var rooms [4][fewLabels]uint64
 	anywhere, granted, noted, set := a.set.none(&rooms[0]), a.set.none(&rooms[1]), a.set.none(&rooms[2]), a.set.none(&rooms[3])
@@ -98,27 +106,44 @@ func (a *asking) some(q asked) {
 			noted.add(l)
 		}
 	}
-	found := a.search(q.Scope, granted, set, a.set.unlabelled == Allow) ||
-		(a.set.monitored || !slices.Equal(granted, noted)) && a.search(q.Scope, noted, set, a.set.unlabelled == Allow || a.set.monitored)
-	switch {
-	case found && set.empty():
-		a.unlabelled(q, "not all of "+shown(q.Path)+" carries a label")
-	case found:
+	if a.search(q.Scope, granted, set, a.set.unlabelled == Allow) {
+		if set.empty() {
+			a.unlabelled(q, "not all of "+shown(q.Path)+" carries a label")
+		}
 		a.d.touch(set)
 		a.judge(q, set, nil)
-	case anywhere.empty():
-		a.unlabelled(q, "nothing in "+shown(q.Path)+" carries a label")
-	default:
-		a.d.touch(anywhere)
-		a.judge(q, anywhere, nil)
-		a.closed(q)
+		return
+	}
+	if a.set.monitored || !slices.Equal(granted, noted) {
+		if a.lenient = a.search(q.Scope, noted, set, a.set.unlabelled == Allow || a.set.monitored); a.lenient {
+			a.limit(q, set)
+		}
+	}
+	a.nothing(q, anywhere)
+}
+
+// limit adds the limits of what allows the labels of set.
+func (a *asking) limit(q asked, set labels) {
+	for l := range set.all {
+		clauses := a.set.governed[l][a.kind]
+		for i := range clauses {
+			if c := &clauses[i]; c.limited && c.policy.time.at(q.facts.Now) && c.permit(a.who, q, nil) >= 0 {
+				a.d.limit(a.limitOf(q, c, nil))
+			}
+		}
 	}
 }
 
-// closed makes sure that a question is blocked for which no place was found,
-// though every label by itself is granted: no location is spelled as asked.
-func (a *asking) closed(q asked) {
-	if len(a.d.blocking) == 0 {
+// nothing gives every reason why nothing is allowed. There is always one: where
+// every label by itself is granted, no location is spelled as asked.
+func (a *asking) nothing(q asked, anywhere labels) {
+	before := len(a.d.blocking)
+	if anywhere.empty() && a.set.unlabelled != Allow {
+		a.unlabelled(q, "nothing in "+shown(q.Path)+" carries a label")
+	}
+	a.d.touch(anywhere)
+	a.judge(q, anywhere, nil)
+	if !a.lenient && len(a.d.blocking) == before {
 		a.d.block(Reason{Access: q.Access, Path: q.Path, Text: "no location of what you may " + kinds[a.kind].verb + " begins with " + shown(q.Path)}, false)
 	}
 }
