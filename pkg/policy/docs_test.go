@@ -98,7 +98,7 @@ func TestDocsTellWhatIsDecided(t *testing.T) {
 			continue
 		}
 		if !d.Allowed && (len(d.Reasons()) != 1 || !strings.Contains(m[5], "`"+d.Reasons()[0].Text+"`")) {
-			t.Errorf("%s: %+v", m[0], d.Reasons)
+			t.Errorf("%s: %+v", m[0], d.Reasons())
 		}
 		if rule := regexp.MustCompile(`by (rule \d) of ([a-z-]+)`).FindStringSubmatch(m[5]); rule != nil {
 			if r := d.Reasons()[0]; r.Rule != rule[1] || r.Policy != rule[2] {
