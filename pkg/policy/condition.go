@@ -47,7 +47,10 @@ func (v validity) want() string {
 }
 
 func (v validity) seen(_ *Principal, f *Facts, _ map[string]string) string {
-	return "it is " + orUnknown(!f.Now.IsZero(), moment(f.Now))
+	if f.Now.IsZero() {
+		return "the time is not known"
+	}
+	return "it is " + moment(f.Now)
 }
 
 func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -77,7 +80,10 @@ func (n network) want() string {
 }
 
 func (n network) seen(_ *Principal, f *Facts, _ map[string]string) string {
-	return "the request comes from " + orUnknown(f.SourceIP.IsValid(), f.SourceIP.Unmap().WithZone("").String())
+	if !f.SourceIP.IsValid() {
+		return "where the request comes from is not known"
+	}
+	return "the request comes from " + f.SourceIP.Unmap().WithZone("").String()
 }
 
 // A login is how recently, and by which methods, the person has proven who they
@@ -159,7 +165,10 @@ func (o origin) holds(_ *Principal, f *Facts, _ map[string]string) bool {
 func (o origin) want() string { return "with credentials from " + either(o) }
 
 func (o origin) seen(_ *Principal, f *Facts, _ map[string]string) string {
-	return "yours are from " + orUnknown(f.AuthMethod != "", f.AuthMethod)
+	if f.AuthMethod == "" {
+		return "where yours are from is not known"
+	}
+	return "yours are from " + f.AuthMethod
 }
 
 // A presigning is how long ago a presigned request may have been signed.
@@ -331,13 +340,6 @@ func either(texts []string) string {
 		return strings.Join(texts, "")
 	}
 	return strings.Join(texts[:len(texts)-1], ", ") + " or " + texts[len(texts)-1]
-}
-
-func orUnknown(known bool, text string) string {
-	if !known {
-		return "not known"
-	}
-	return text
 }
 
 // duration writes d without the zeroes that time.Duration ends in.

@@ -57,7 +57,9 @@ func divide(text string, declared []string) (container, key, fault string) {
 	}
 	switch len(fits) {
 	case 0:
-		container, key, _ = strings.Cut(text, ".")
+		if container, key, _ = strings.Cut(text, "."); container == "" {
+			return "", "", "it names no bucket"
+		}
 		return container, key, ""
 	case 1:
 		return fits[0], strings.TrimPrefix(text[len(fits[0]):], "."), ""

@@ -72,11 +72,11 @@ func (r *reader) network(n *yaml.Node, one, many string) network {
 	var all network
 	for _, v := range r.texts(n, one, many, nil) {
 		p, err := netip.ParsePrefix(v.V)
-		if ip, bad := netip.ParseAddr(v.V); bad == nil {
+		if ip, bad := netip.ParseAddr(v.V); bad == nil && ip.Zone() == "" {
 			p, err = netip.PrefixFrom(ip, ip.BitLen()), nil
 		}
 		switch {
-		case err != nil || p.Addr().Zone() != "":
+		case err != nil:
 			r.faultAt(v, "%s %q is neither an address nor a network, such as 10.0.0.0/8", one, v.V)
 		case p.Addr().Is4In6():
 			r.faultAt(v, "%s %q is IPv4 in IPv6 form; write it as IPv4", one, v.V)
@@ -113,7 +113,8 @@ func (r *reader) window(n *yaml.Node, what string) time.Duration {
 }
 
 func (r *reader) transport(n *yaml.Node) transport {
-	if r.choice(n, "tls", "1.2", "1.3") == "1.2" {
+	// Without quotes 1.2 is a number.
+	if _, ok := r.text(n, "a version of TLS"); ok && r.choice(n, "tls", "1.2", "1.3") == "1.2" {
 		return 0x0303
 	}
 	return 0x0304
@@ -194,6 +195,7 @@ func (r *reader) tagged(n *yaml.Node) []tagged {
 	}
 	var all []tagged
 	for _, k := range keys {
+		r.text(k, "tag")
 		at := values[k.Value]
 		t := tagged{key: k.Value}
 		if at.Kind == yaml.SequenceNode {
@@ -217,7 +219,11 @@ func (r *reader) placeholders(n *yaml.Node, value string) {
 			return
 		}
 		word, tail, closed := strings.Cut(after, "}")
-		if known := []string{"subject", "email", "service"}; !closed || !slices.Contains(known, word) {
+		if !closed {
+			r.fault(n, "%q in a tag's value is not closed; ${subject}, ${email} and ${service} are", "${"+word)
+			return
+		}
+		if known := []string{"subject", "email", "service"}; !slices.Contains(known, word) {
 			r.fault(n, "%q in a tag's value stands for nothing; ${subject}, ${email} and ${service} do%s", "${"+word+"}", strictyaml.Meant(word, known))
 		}
 		rest = tail
