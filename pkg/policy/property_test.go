@@ -116,7 +116,7 @@ func TestDecideIsTheReference(t *testing.T) {
 
 func TestFurtherRuleNeverBlocks(t *testing.T) {
 	tried := 0
-	seeds(t, 10_000, func(t *testing.T, r *rand.Rand) {
+	seeds(t, 5_000, func(t *testing.T, r *rand.Rand) {
 		a := draw(r)
 		before := a.decide(t, a.world)
 		if !before.Allowed || len(a.world.Policies) == 0 {
@@ -138,7 +138,7 @@ func TestFurtherRuleNeverBlocks(t *testing.T) {
 // no difference: it never lets through, and never without a word.
 func TestFurtherPolicyOverGovernedLabelsNeverAllows(t *testing.T) {
 	tried := 0
-	seeds(t, 10_000, func(t *testing.T, r *rand.Rand) {
+	seeds(t, 5_000, func(t *testing.T, r *rand.Rand) {
 		a := draw(r)
 		governed := policytest.World{}
 		for _, l := range a.world.Labels {
@@ -173,7 +173,7 @@ func pickName(r *rand.Rand) string { return []string{"a", "z"}[r.IntN(2)] }
 // none, and a further location can be the first to name a prefix.
 func TestFurtherLabelOnLabelledDataNeverAllows(t *testing.T) {
 	tried := 0
-	seeds(t, 20_000, func(t *testing.T, r *rand.Rand) {
+	seeds(t, 10_000, func(t *testing.T, r *rand.Rand) {
 		a := draw(r)
 		before := a.decide(t, a.world)
 		bare := slices.ContainsFunc(before.Reasons(), func(r policy.Reason) bool { return r.Label == "" })
@@ -229,7 +229,7 @@ func TestQuestionsAreAnsweredTogether(t *testing.T) {
 // block and those without monitor mode alone would not.
 func TestMonitorLetsThroughWhatEnforceWouldBlock(t *testing.T) {
 	noted := 0
-	seeds(t, 10_000, func(t *testing.T, r *rand.Rand) {
+	seeds(t, 5_000, func(t *testing.T, r *rand.Rand) {
 		a := draw(r)
 		enforced := a.world.Enforced()
 		want := a.decide(t, enforced)
@@ -262,7 +262,7 @@ func TestMonitorLetsThroughWhatEnforceWouldBlock(t *testing.T) {
 // An object's tags make a difference only where they were asked for.
 func TestOnlyWantedTagsMakeADifference(t *testing.T) {
 	different := 0
-	seeds(t, 10_000, func(t *testing.T, r *rand.Rand) {
+	seeds(t, 5_000, func(t *testing.T, r *rand.Rand) {
 		a := draw(r)
 		if a.facts == nil {
 			return
@@ -290,7 +290,7 @@ func TestOnlyWantedTagsMakeADifference(t *testing.T) {
 			a.describe(t, a.world)
 		}
 	})
-	if different < 200/share {
+	if different < 100/share {
 		t.Errorf("tags made a difference in %d cases", different)
 	}
 }
@@ -314,7 +314,7 @@ func tagged(r *rand.Rand, w policytest.World) policytest.World {
 
 func enough(t *testing.T, tried int) {
 	t.Helper()
-	if tried < 500/share {
+	if tried < 300/share {
 		t.Errorf("only %d cases meant anything", tried)
 	}
 }
