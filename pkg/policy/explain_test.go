@@ -64,14 +64,12 @@ func TestChangesChange(t *testing.T) {
 		{},
 	} {
 		for _, path := range []string{"acme/x", "both/b/x", "bare/x", "else/y", "both", "odd/a \"b\": {c}\t\x7f"} {
-			for _, access := range allKinds {
+			for _, access := range everyAccess {
 				changed(t, p, policy.Question{Access: access, Path: path, Scope: policy.Exact})
 			}
 		}
 	}
 }
-
-var allKinds = []policy.Access{policy.Reads, policy.Updates, policy.Deletes, policy.Manages}
 
 func changed(t *testing.T, p *policy.Principal, q policy.Question) {
 	t.Helper()

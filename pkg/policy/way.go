@@ -59,6 +59,9 @@ func (s *Set) WhoCan(now time.Time, access Access, label string) Answer {
 // WhoCanAt says who may do to the object at path, or to the container itself,
 // what access is.
 func (s *Set) WhoCanAt(now time.Time, access Access, path string) Answer {
+	if container, _, _ := strings.Cut(path, "/"); container == "" {
+		return Answer{Complete: true, Closed: []string{fmt.Sprintf("%q names no container", path)}}
+	}
 	return s.whoCan(now, access, s.labelsAt(path))
 }
 
