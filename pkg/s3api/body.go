@@ -92,10 +92,15 @@ func (c *Call) targetsOf(n node) ([]Target, error) {
 	if c.op.perObject {
 		return c.targetsOfObjects(n)
 	}
-	if c.op.document == "CompleteMultipartUpload" {
-		if err := checkParts(n); err != nil {
-			return nil, err
-		}
+	var err error
+	switch c.op.document {
+	case "CompleteMultipartUpload":
+		err = checkParts(n)
+	case "Tagging":
+		_, err = tagsIn(n)
+	}
+	if err != nil {
+		return nil, err
 	}
 	read := *c
 	read.document = n

@@ -281,8 +281,14 @@ func (c *Call) takeHeader(name, value string) error {
 	case isAmz(name) || isSelective(name): // dropped, a condition would not hold anything back
 		return refuse("InvalidArgument", "The header %s is empty.", quoted(name))
 	}
-	if name == "Content-Encoding" {
+	switch name {
+	case "Content-Encoding":
 		value = withoutChunked(value)
+	case taggingHeader:
+		var err error
+		if _, value, err = readTagging(value); err != nil {
+			return err
+		}
 	}
 	if value != "" || isMetadata(name) {
 		c.Header[name] = []string{value}

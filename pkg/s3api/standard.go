@@ -12,6 +12,8 @@ const (
 	badSourcePath = "Invalid copy source encoding"
 	badSource     = "Invalid copy source bucket name"
 	noSourceKey   = "Invalid copy source object key"
+	badTagging    = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates."
+	badTag        = "Cannot provide multiple Tags with the same key"
 )
 
 // inWords adds S3's own sentence and details to a refusal.
