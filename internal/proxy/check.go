@@ -38,6 +38,13 @@ func (l *faultList) need(v, near text, key, meaning string) bool {
 	return v.V != ""
 }
 
+// choice reports a value that is neither of two.
+func (l *faultList) choice(v text, key, one, other string) {
+	if v.V != one && v.V != other {
+		l.at(v, "%s is %q; write %s or %s%s", key, v.V, one, other, strictyaml.Meant(v.V, []string{one, other}))
+	}
+}
+
 // Compiled when they are first needed: the client has this room in it, too, and
 // starts more often than it checks a sidecar's configuration.
 var (
@@ -70,9 +77,9 @@ func (c *Config) check() strictyaml.Faults {
 	if len(c.Policy.Policies) == 0 {
 		l.at(text{}, "policy.policies is missing: the files or folders with policies")
 	}
-	if u := c.Policy.Unlabelled; u.V != "deny" && u.V != "allow" {
-		l.at(u, "policy.unlabelled is %q; write deny or allow", u.V)
-	}
+	l.choice(c.Policy.Unlabelled, "policy.unlabelled", "deny", "allow")
+	l.choice(c.Policy.Mode, "policy.mode", modeEnforce, modeMonitor)
+	l.choice(c.Policy.ExplainToCaller, "policy.explain_to_caller", explainFull, explainBrief)
 	l.need(c.Audit.File, text{}, "audit.file", `the file that events are appended to, or "-" for standard output`)
 	return l.found
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gimme-broker/gimme/internal/idp"
+	"github.com/gimme-broker/gimme/pkg/strictyaml"
 )
 
 // checkClaims judges what is asked of an issuer's tokens beyond what every
@@ -14,6 +15,15 @@ func (i Issuer) checkClaims(l *faultList) {
 	for n, c := range i.ClientIDs {
 		if c.V == "" || c.V == i.ClientID.V || slices.ContainsFunc(i.ClientIDs[:n], func(other text) bool { return other.V == c.V }) {
 			l.at(c, "client_ids: %q is empty or stands twice", c.V)
+		}
+	}
+	for _, client := range slices.Sorted(maps.Keys(i.ClientMethods)) {
+		method := i.ClientMethods[client]
+		if !slices.Contains(i.clients(), client) {
+			l.at(method, "client_methods: %q is not a client of this issuer%s", client, strictyaml.Meant(client, i.clients()))
+		}
+		if !slices.Contains(loginMethods, method.V) {
+			l.at(method, "client_methods: %q is no way to log in; write browser, device or ci%s", method.V, strictyaml.Meant(method.V, loginMethods))
 		}
 	}
 	if _, ok := idp.Find(i.IDP); i.IDP != "" && !ok {

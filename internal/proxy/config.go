@@ -92,6 +92,11 @@ type Issuer struct {
 	// client_id. Default none.
 	ClientIDs []text `yaml:"client_ids"`
 
+	// ClientMethods says for each client how those log in who use it: browser,
+	// device or ci. Policies can go by it (auth_method). Default: ci for an issuer
+	// with require, otherwise browser.
+	ClientMethods map[string]text `yaml:"client_methods"`
+
 	// MaxTokenAge is how long ago an ID token may have been issued. Default 1h.
 	MaxTokenAge Duration `yaml:"max_token_age"`
 
@@ -274,6 +279,14 @@ type Policy struct {
 	// Unlabelled is deny (the default) or allow: what happens to data that no
 	// entry of the data map covers.
 	Unlabelled text `yaml:"unlabelled"`
+
+	// Mode is enforce (the default) or monitor: what would be blocked is then let
+	// through, and the event says so.
+	Mode text `yaml:"mode"`
+
+	// ExplainToCaller is full (the default) or brief: who is blocked is then told
+	// neither label nor policy, nor what is needed. The event has it all the same.
+	ExplainToCaller text `yaml:"explain_to_caller"`
 }
 
 // Audit says where events go.
@@ -313,6 +326,13 @@ const (
 const (
 	dotSegmentsRefuse = "refuse"
 	dotSegmentsKeep   = "keep"
+)
+
+const (
+	modeEnforce  = "enforce"
+	modeMonitor  = "monitor"
+	explainFull  = "full"
+	explainBrief = "brief"
 )
 
 // loaded is what Load has read from the files that the configuration names.
@@ -376,6 +396,8 @@ func (c *Config) setDefaults() {
 	set(&c.Upstream.Credentials.V, credentialsAssumeRole)
 	set(&c.Upstream.DotSegments.V, dotSegmentsRefuse)
 	set(&c.Policy.Unlabelled.V, "deny")
+	set(&c.Policy.Mode.V, modeEnforce)
+	set(&c.Policy.ExplainToCaller.V, explainFull)
 	if c.Sessions.KeyFile.V != "" {
 		set(&c.Sessions.Revocations.V, c.Sessions.KeyFile.V+".revoked")
 	}

@@ -86,6 +86,14 @@ func (d *door) state(conn net.Conn, state http.ConnState) {
 	}
 }
 
+// connKey is where the context of a request has its connection: net/http, which
+// knows of TLS only where it makes it, has no other place for it.
+type connKey struct{}
+
+func withConn(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, conn)
+}
+
 // A doorConn is one connection of a door.
 type doorConn struct {
 	net.Conn           // tls if there is TLS

@@ -5,14 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/gimme-broker/gimme/internal/discovery"
 	"github.com/gimme-broker/gimme/pkg/audit"
+	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
 	"github.com/gimme-broker/gimme/pkg/sigv4"
 )
@@ -25,12 +28,16 @@ type exchange struct {
 	w       *meter
 	link    *link
 	host    string // as the client addressed it
+	tls     uint16 // the version that the client speaks; 0: none, or it is not known
 	began   time.Time
-	rules   *rules // in force when the request arrived, and for all of it
+	rules   *rules       // in force when the request arrived, and for all of it
+	facts   policy.Facts // what it can be judged by; the zero value before it is understood
 	event   audit.Event
 	events  *audit.Log
-	decided bool   // the decision event is written
-	unwatch func() // ends what watch began; nil before it
+	decided bool     // the decision event is written
+	asked   bool     // what was decided on has gone upstream
+	spender *spender // nil: nothing that it uses is limited
+	unwatch func()   // ends what watch began; nil before it
 	answer  func(w http.ResponseWriter, r *http.Request, f *refusal, id string)
 }
 
@@ -81,7 +88,7 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 		_ = l.readUntil(time.Now().Add(s.times.progress))
 	}
 	return &exchange{
-		r: r, ctx: r.Context(), w: &meter{ResponseWriter: w, link: l}, link: l, host: r.Host, began: time.Now(), rules: rules, events: s.events, answer: answerS3,
+		r: r, ctx: r.Context(), w: &meter{ResponseWriter: w, link: l}, link: l, host: r.Host, tls: clientTLS(r, s.trusted), began: time.Now(), rules: rules, events: s.events, answer: answerS3,
 		event: audit.Event{
 			ID:           newID(),
 			Kind:         audit.KindDecision,
@@ -138,18 +145,27 @@ func (x *exchange) allow(g grounds) error {
 // decide writes a decision event.
 func (x *exchange) decide(answer audit.Decision, g grounds, fault string) error {
 	e := x.event
-	e.Time, e.Decision, e.Labels, e.Reasons, e.Error = time.Now(), answer, g.labels, g.forEvent(), fault
+	e.Time, e.Decision, e.Labels, e.Reasons, e.Error = x.moment(), answer, g.labels, forEvent(g.reasons), fault
 	if err := x.events.Write(e); err != nil {
 		return &refusal{Code: "ServiceUnavailable", Message: "The request cannot be recorded, and what is not recorded is not served. Tell whoever runs this sidecar.", cause: err}
 	}
-	x.decided = x.decided || answer == audit.Allowed
+	x.decided = x.decided || answer != audit.Blocked
 	return nil
 }
 
-func (g grounds) forEvent() []audit.Reason {
-	list := make([]audit.Reason, len(g.reasons))
-	for i, r := range g.reasons {
-		list[i] = audit.Reason{Policy: r.Policy, Rule: r.Rule, Label: r.Label, Access: string(r.Access), Severity: string(r.Severity), Text: r.Text}
+// moment is the one by which the request was judged, so that its event is enough
+// to judge it again, or now.
+func (x *exchange) moment() time.Time {
+	if x.facts.Now.IsZero() {
+		return time.Now()
+	}
+	return x.facts.Now
+}
+
+func forEvent(reasons []policy.Reason) []audit.Reason {
+	list := make([]audit.Reason, len(reasons))
+	for i, r := range reasons {
+		list[i] = audit.Reason{Policy: r.Policy, Rule: r.Rule, Label: r.Label, Access: string(r.Access), Severity: string(r.Severity), Text: r.Text, Need: r.Need}
 	}
 	return list
 }
@@ -166,6 +182,9 @@ func (x *exchange) refuse(s *Server, err error) {
 	if !x.decided && x.events.Write(x.refused(f)) != nil {
 		s.log.Error("a refusal could not be recorded", "id", x.event.ID)
 	}
+	if x.decided {
+		x.blockLate(f)
+	}
 	if x.w.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
@@ -175,12 +194,23 @@ func (x *exchange) refuse(s *Server, err error) {
 		x.link.hangUp()
 		x.w.Header().Set("Connection", "close")
 	}
+	if f.RetryAfter > 0 {
+		x.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+	}
 	x.answer(x.w, x.r, f, x.event.ID)
+}
+
+// blockLate has the outcome say that the policy has ended what it allowed, as
+// limits on what is sent do.
+func (x *exchange) blockLate(f *refusal) {
+	if len(f.grounds.reasons) > 0 {
+		x.event.Decision, x.event.Labels, x.event.Reasons = audit.Blocked, f.grounds.labels, forEvent(f.grounds.reasons)
+	}
 }
 
 func (x *exchange) refused(f *refusal) audit.Event {
 	e := x.event
-	e.Time, e.Decision, e.Labels, e.Reasons = time.Now(), audit.Blocked, f.grounds.labels, f.grounds.forEvent()
+	e.Time, e.Decision, e.Labels, e.Reasons = x.moment(), audit.Blocked, f.grounds.labels, forEvent(f.grounds.reasons)
 	e.Response = &audit.Response{Status: f.status(), Code: f.Code, DurationMS: milliseconds(time.Since(x.began))}
 	return e
 }
@@ -193,6 +223,7 @@ func (x *exchange) end(s *Server) {
 		x.unwatch()
 	}
 	x.link.release()
+	x.spender.settle(x.asked, x.w.bytes)
 	if fault != nil && fault != http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
 		x.event.Error = fmt.Sprintf("internal fault: %v", fault)
 		s.log.Error("internal fault", "id", x.event.ID, "fault", fault)
@@ -220,13 +251,16 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 type refusal struct {
 	Code    string // AWS's
 	Message string // one sentence for the person
+	Told    string // what the person is told instead; Message is then for the log alone
 	Status  int    // 0: the one that belongs to Code
 	// Standard is S3's own sentence, where clients know one: it is sent as it is,
 	// and Message stands in the element Reason and the header X-Gimme-Reason.
 	Standard string
 	Details  []s3api.Detail // further elements of the document
-	grounds  grounds
-	cause    error // for the operator's log alone
+	// RetryAfter is when to try again; 0: the client is not told.
+	RetryAfter time.Duration
+	grounds    grounds
+	cause      error // for the operator's log alone
 }
 
 func (f *refusal) Error() string { return f.Code + ": " + f.Message }
@@ -260,7 +294,7 @@ func asRefusal(err error) *refusal {
 // answerS3 sends a refusal as S3 sends errors. A HEAD has no body, so the
 // sentence also stands in a header.
 func answerS3(w http.ResponseWriter, r *http.Request, f *refusal, id string) {
-	reason := sentence(f.Message, id)
+	reason := sentence(cmp.Or(f.Told, f.Message), id)
 	h := w.Header()
 	h.Set("X-Amz-Request-Id", id)
 	h.Set("X-Gimme-Reason", headerText(f.Code+": "+reason))

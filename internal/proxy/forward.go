@@ -54,6 +54,7 @@ type errand struct {
 
 // forward runs the errand upstream and streams the answer back.
 func (s *Server) forward(x *exchange, e *errand) error {
+	x.asked = true
 	response, err := s.send(x, e)
 	if err != nil {
 		return err
@@ -62,6 +63,8 @@ func (s *Server) forward(x *exchange, e *errand) error {
 	switch {
 	case response.StatusCode < 200: // another protocol, which nobody asked for
 		return &refusal{Code: "InternalError", Message: "The real S3's answer was not understood.", cause: fmt.Errorf("upstream answered %d", response.StatusCode)}
+	case response.StatusCode == http.StatusPreconditionFailed && e.decision.byETag && !e.decision.conditional:
+		return &refusal{Code: "SlowDown", Message: "Another object was put in the place of this one while it was decided on. Try again.", RetryAfter: time.Second}
 	case response.StatusCode >= 300 && response.StatusCode != http.StatusNotModified:
 		return s.upstreamRefused(x, e, response)
 	case e.call.Operation == "ListBuckets":

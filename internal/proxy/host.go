@@ -16,12 +16,11 @@ import (
 // address that is not theirs is the client. If there is none, it is the one that
 // they name first; if one cannot be read, it is the peer.
 func clientIP(r *http.Request, trusted []netip.Prefix) string {
-	address, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
+	peer := peerOf(r.RemoteAddr)
+	if !peer.IsValid() {
 		host, _, _ := net.SplitHostPort(r.RemoteAddr)
 		return host
 	}
-	peer := address.Addr().Unmap().WithZone("")
 	lines := r.Header["X-Forwarded-For"]
 	if len(lines) == 0 || !within(trusted, peer) {
 		return peer.String()
@@ -46,6 +45,25 @@ func clientIP(r *http.Request, trusted []netip.Prefix) string {
 		}
 	}
 	return first.String()
+}
+
+// clientTLS is the version of TLS that the client speaks. Of what it speaks with
+// a proxy in front nothing is known.
+func clientTLS(r *http.Request, trusted []netip.Prefix) uint16 {
+	c, ok := r.Context().Value(connKey{}).(*doorConn)
+	if !ok || c.tls == nil || within(trusted, peerOf(r.RemoteAddr)) {
+		return 0
+	}
+	return c.tls.ConnectionState().Version
+}
+
+// peerOf is the address that has connected; the zero Addr when it is none.
+func peerOf(remote string) netip.Addr {
+	address, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return address.Addr().Unmap().WithZone("")
 }
 
 // parseHop reads an address as proxies write it: some add the port.

@@ -148,6 +148,18 @@ func (i Issuer) clients() []string {
 	return list
 }
 
+// method is how the sidecar takes an ID token for a client to have been obtained:
+// the token itself does not say.
+func (i Issuer) method(client string) string {
+	switch {
+	case i.ClientMethods[client].V != "":
+		return i.ClientMethods[client].V
+	case len(i.Require) > 0:
+		return methodCI
+	}
+	return methodBrowser
+}
+
 // qualify puts the issuer's alias before a name of its own.
 func (i *issuer) qualify(name string) string {
 	if a := i.config.Alias.V; a != "" {

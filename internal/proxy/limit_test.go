@@ -63,7 +63,7 @@ func TestTheRawRequestIsNotUsed(t *testing.T) {
 		"serveS3", "body", // which have it verified, and read its body
 		"refuse", "stream", "upstreamRefused", "sendJSON", // what an answer looks like depends on the method
 	}
-	mayTake := []string{"ServeHTTP", "begin", "checkHead", "clientIP", "answerS3", "answerSTS", "answerLogout", "readForm"}
+	mayTake := []string{"ServeHTTP", "begin", "checkHead", "clientIP", "clientTLS", "answerS3", "answerSTS", "answerLogout", "readForm"}
 	files, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)

@@ -111,9 +111,3 @@ func hasChecksum(h http.Header) bool {
 	}
 	return false
 }
-
-// keeps says whether an object of a batch goes upstream.
-func (r verdict) keeps(t s3api.Target) bool {
-	_, blocked := r.blocked[object{t.Key, t.VersionID}]
-	return !blocked
-}

@@ -26,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gimme-broker/gimme/internal/budget"
 	"github.com/gimme-broker/gimme/internal/revocation"
 	"github.com/gimme-broker/gimme/internal/session"
 	"github.com/gimme-broker/gimme/internal/upstream"
@@ -61,9 +62,12 @@ type Server struct {
 	logoutCalls perMinute
 	logouts     sync.Mutex // held from when a logout token is looked up until its order is given
 	rules       atomic.Pointer[rules]
-	serving     sync.WaitGroup // connections
-	reloading   sync.Mutex     // held while the files of the rules are read; guards looked
-	looked      string         // how those files were when they were last read
+	budgets     *budget.Counts
+	// reloads of the rules, and failedReloads that have left the old ones in force.
+	reloads, failedReloads atomic.Int64
+	serving                sync.WaitGroup // connections
+	reloading              sync.Mutex     // held while the files of the rules are read; guards looked
+	looked                 string         // how those files were when they were last read
 }
 
 // New opens everything that the sidecar needs: the listener first, because a
@@ -82,7 +86,7 @@ func New(c *Config, o Options) (_ *Server, err error) {
 		}
 		s.trusted = append(s.trusted, network)
 	}
-	s.running = newRunning()
+	s.running, s.budgets = newRunning(), budget.New(budget.Most)
 	s.rules.Store(c.loaded.rules)
 	s.looked = c.loaded.looked
 	if s.upstream, err = url.Parse(c.Upstream.Endpoint.V); err != nil {
@@ -185,6 +189,7 @@ func (s *Server) newHTTP(base context.Context, d *door) *http.Server {
 		Handler:           s,
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnState:         d.state,
+		ConnContext:       withConn,
 		Protocols:         protocols,
 		ReadHeaderTimeout: s.times.header,
 		IdleTimeout:       s.times.idle,

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -30,6 +31,13 @@ var ownFaults = map[string]bool{
 // stream sends an answer on as it arrives. If the upstream breaks off, so do
 // we: a short body must never look like a whole one.
 func (x *exchange) stream(response *http.Response) error {
+	var body io.Reader = response.Body
+	if x.r.Method != http.MethodHead {
+		var err error
+		if body, err = x.metered(response); err != nil {
+			return err
+		}
+	}
 	x.head(response)
 	if length := response.ContentLength; length >= 0 {
 		x.w.Header().Set("Content-Length", strconv.FormatInt(length, 10))
@@ -39,9 +47,12 @@ func (x *exchange) stream(response *http.Response) error {
 		return nil
 	}
 	x.link.stream()
-	if err := pump(x.w, response.Body); err != nil {
+	if err := pump(x.w, body); err != nil {
 		if cause := context.Cause(x.ctx); cause != nil {
 			err = cause
+		}
+		if f, ok := errors.AsType[*refusal](err); ok {
+			x.blockLate(f)
 		}
 		x.event.Error = "the answer was cut: " + err.Error()
 		panic(http.ErrAbortHandler)
@@ -186,14 +197,14 @@ func (s *Server) sendBuckets(x *exchange, e *errand, response *http.Response) er
 			return s.upstreamRefused(x, e, response)
 		}
 	}
-	x.sendXML(http.StatusOK, all.Filter(func(bucket string) bool { return x.rules.mayUse(e.principal, bucket) }).XML())
+	x.sendXML(http.StatusOK, all.Filter(func(bucket string) bool { return x.mayUse(e.principal, bucket) }).XML())
 	return nil
 }
 
 // mayUse says whether p may do anything at all in bucket.
-func (r *rules) mayUse(p *policy.Principal, bucket string) bool {
+func (x *exchange) mayUse(p *policy.Principal, bucket string) bool {
 	for _, access := range []policy.Access{policy.Reads, policy.Updates, policy.Deletes, policy.Manages} {
-		if r.set.Decide(p, nil, policy.Question{Access: access, Path: bucket, Scope: policy.Some}).Allowed {
+		if x.rules.set.Decide(p, &x.facts, policy.Question{Access: access, Path: bucket, Scope: policy.Some}).Allowed {
 			return true
 		}
 	}
@@ -216,7 +227,7 @@ func (s *Server) sendDeleted(x *exchange, e *errand, response *http.Response) er
 	}
 	x.w.objects = len(x.event.Request.Keys) - len(result.Errors)
 	x.noteErrors(result.Errors)
-	e.decision.addErrors(&result, e.call, e.principal, x.event.ID)
+	e.decision.addErrors(&result, e.call, x.event.ID)
 	x.sendXML(http.StatusOK, result.XML())
 	return nil
 }

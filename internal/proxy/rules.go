@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // policies name time zones, and not every machine knows them
 
 	"github.com/gimme-broker/gimme/internal/ruling"
 	"github.com/gimme-broker/gimme/pkg/audit"
@@ -23,6 +25,8 @@ const pollInterval = time.Second
 // rules is a data map with its policies, as they were read at one moment.
 type rules struct {
 	set      *policy.Set
+	monitor  bool // what it would block is let through
+	brief    bool // who is blocked is not told why
 	warnings []strictyaml.Fault
 }
 
@@ -55,11 +59,37 @@ func (c *Config) readRules() (*rules, error) {
 	if c.Policy.Unlabelled.V == "allow" {
 		effect = policy.Allow
 	}
-	set, warnings, err := policy.Parse(dataMap, policies, policy.Options{Repo: ruling.Repo, Unlabelled: effect})
+	r := &rules{monitor: c.Policy.Mode.V == modeMonitor, brief: c.Policy.ExplainToCaller.V == explainBrief}
+	var err error
+	r.set, r.warnings, err = policy.Parse(dataMap, policies, policy.Options{
+		Repo: ruling.Repo, Unlabelled: effect, Monitor: r.monitor, Zone: time.LoadLocation, Now: time.Now(),
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &rules{set: set, warnings: warnings}, nil
+	r.warnings = append(r.warnings, c.groupWarnings(r.set.Groups())...)
+	return r, nil
+}
+
+// groupWarnings are of groups that a policy names and no role is for: nobody gets
+// a session as their member, unless there is a role for everyone.
+func (c *Config) groupWarnings(groups []string) []strictyaml.Fault {
+	mapped := map[string]bool{}
+	for _, r := range c.Roles {
+		if r.Everyone {
+			return nil
+		}
+		for _, g := range r.Groups {
+			mapped[g.V] = true
+		}
+	}
+	l := &faultList{file: c.file}
+	for _, g := range groups {
+		if !mapped[g] {
+			l.at(c.Policy.DataMap, "a policy names group %q, and no role is for it: its members get no session as such%s", g, strictyaml.Meant(g, slices.Sorted(maps.Keys(mapped))))
+		}
+	}
+	return l.found
 }
 
 // policyFiles is path itself, or the YAML files in it when it is a folder.
@@ -127,16 +157,17 @@ func (s *Server) Reload() error {
 	fresh, err := s.config.readRules()
 	if err != nil {
 		event.Error = err.Error()
-		s.log.Error("data map and policies not reloaded; the old ones stay in force", "faults", err.Error(), "digest", old.set.Digest())
+		s.log.Error("data map and policies not reloaded; the old ones stay in force", "faults", err.Error(), "digest", old.set.Digest(),
+			"reloads", s.reloads.Load(), "failures", s.failedReloads.Add(1))
 		return errors.Join(err, s.events.Write(event))
 	}
 	event.PolicyDigest = fresh.set.Digest()
 	if err := s.events.Write(event); err != nil {
-		s.log.Error("data map and policies not reloaded: no event could be written", "error", err)
+		s.log.Error("data map and policies not reloaded: no event could be written", "error", err, "reloads", s.reloads.Load(), "failures", s.failedReloads.Add(1))
 		return err
 	}
 	s.rules.Store(fresh)
-	s.log.Info("data map and policies reloaded", "old", old.set.Digest(), "new", fresh.set.Digest())
+	s.log.Info("data map and policies reloaded", "old", old.set.Digest(), "new", fresh.set.Digest(), "reloads", s.reloads.Add(1), "failures", s.failedReloads.Load())
 	s.warn(fresh)
 	return nil
 }

@@ -4,20 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/gimme-broker/gimme/internal/ruling"
-	"github.com/gimme-broker/gimme/pkg/audit"
-	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
 	"github.com/gimme-broker/gimme/pkg/sigv4"
 )
 
 // serveS3 is the life of a request, top to bottom. Each step stands on the ones
-// before it; nothing goes upstream before the decision is on record.
+// before it; nothing goes upstream before the decision is on record, but for the
+// look at an object's tags that a decision may need.
 func (s *Server) serveS3(x *exchange) error {
 	now := time.Now()
 	signature, err := sigv4.Parse(x.r)
@@ -43,6 +39,7 @@ func (s *Server) serveS3(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.event.Principal.Users = principal.Users
 	call, err := x.parse(request)
 	if err != nil {
 		return err
@@ -51,21 +48,28 @@ func (s *Server) serveS3(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	decision, err := x.judge(call, principal)
+	x.gather(held, signature, call)
+	decision, err := s.judge(x, call, principal, held)
 	if err != nil {
 		return err
 	}
 	if decision.answered {
 		return nil
 	}
-	if err := x.allow(decision.allowed); err != nil {
+	if err := s.spend(x, &decision, principal, verified.Payload().Length); err != nil {
 		return err
+	}
+	if err := x.record(decision); err != nil {
+		return err
+	}
+	if decision.fault != nil {
+		return decision.fault
 	}
 	credentials, err := s.credentials(x.ctx, held)
 	if err != nil {
 		return err
 	}
-	return s.forward(x, &errand{method: verified.Method(), call: call, payload: verified.Payload(), body: body, credentials: credentials, decision: decision, principal: principal})
+	return s.forward(x, &errand{method: verified.Method(), call: decision.call, payload: verified.Payload(), body: x.spender.count(body), credentials: credentials, decision: decision, principal: principal})
 }
 
 // apiRequest is the request as s3api reads it. The bucket may stand in the host,
@@ -160,121 +164,4 @@ func bodyFault(err error) error {
 		return f
 	}
 	return &refusal{Code: "IncompleteBody", Message: "The body ended before it was whole."}
-}
-
-// A verdict is what was decided on a call.
-type verdict struct {
-	allowed  grounds
-	blocked  map[object]grounds // of a batch: what is left out, and why
-	answered bool               // nothing is left to forward, and the client has been told
-}
-
-// Grounds are what an event and a person are told of a decision.
-type grounds struct {
-	labels  []string
-	reasons []policy.Reason
-}
-
-func groundsOf(d policy.Decision) grounds { return grounds{d.Labels(), d.Reasons()} }
-
-// An object is a key with its version.
-type object struct{ key, version string }
-
-// judge decides on everything that the call touches. One blocked target blocks
-// the call; only a batch of deletes is answered key by key.
-func (x *exchange) judge(call *s3api.Call, p *policy.Principal) (verdict, error) {
-	switch call.Operation {
-	case "ListBuckets": // anyone may ask; the answer is filtered
-		return verdict{}, nil
-	case "DeleteObjects":
-		return x.judgeBatch(call, p)
-	}
-	d := x.rules.set.Decide(p, nil, ruling.Questions(call.Targets)...)
-	if !d.Allowed {
-		return verdict{}, blocked(p, call.Operation, "s3://"+strings.TrimSuffix(call.Bucket+"/"+call.Key, "/"), groundsOf(d))
-	}
-	return verdict{allowed: groundsOf(d)}, nil
-}
-
-// judgeBatch decides key by key. What is blocked has an event of its own, so
-// that a search for blocked requests finds it.
-func (x *exchange) judgeBatch(call *s3api.Call, p *policy.Principal) (verdict, error) {
-	r := verdict{blocked: map[object]grounds{}}
-	targets := map[object][]s3api.Target{}
-	for _, t := range call.Targets {
-		o := object{t.Key, t.VersionID}
-		targets[o] = append(targets[o], t)
-	}
-	var no grounds
-	var allowedKeys, blockedKeys []string
-	for _, t := range call.Targets {
-		o := object{t.Key, t.VersionID}
-		if targets[o] == nil {
-			continue // done
-		}
-		d := x.rules.set.Decide(p, nil, ruling.Questions(targets[o])...)
-		targets[o] = nil
-		if d.Allowed {
-			allowedKeys = append(allowedKeys, o.key)
-			r.allowed = r.allowed.join(d)
-			continue
-		}
-		blockedKeys = append(blockedKeys, o.key)
-		r.blocked[o] = groundsOf(d)
-		no = no.join(d)
-	}
-	if len(blockedKeys) > 0 {
-		x.event.Request.Keys = blockedKeys
-		if err := x.decide(audit.Blocked, no, fmt.Sprintf("AccessDenied: %d of %d objects", len(blockedKeys), len(blockedKeys)+len(allowedKeys))); err != nil {
-			return verdict{}, err
-		}
-		x.event.Request.Keys = allowedKeys
-	}
-	if len(allowedKeys) == 0 {
-		r.answered = true
-		result := s3api.DeleteResult{}
-		r.addErrors(&result, call, p, x.event.ID)
-		x.sendXML(http.StatusOK, result.XML())
-	}
-	return r, nil
-}
-
-// join gathers decisions on the objects of a batch: each ground is told once a
-// label, not once a key.
-func (g grounds) join(d policy.Decision) grounds {
-	for _, l := range d.Labels() {
-		g.labels = appendNew(g.labels, l)
-	}
-	for _, r := range d.Reasons() {
-		r.Path = ""
-		if !contains(g.reasons, r) {
-			g.reasons = append(g.reasons, r)
-		}
-	}
-	return g
-}
-
-func contains(list []policy.Reason, r policy.Reason) bool {
-	return slices.ContainsFunc(list, func(have policy.Reason) bool {
-		return have.Label != "" && have.Policy == r.Policy && have.Rule == r.Rule && have.Label == r.Label && have.Access == r.Access
-	})
-}
-
-// addErrors tells of each object that was blocked, in the order of the request.
-func (r verdict) addErrors(result *s3api.DeleteResult, call *s3api.Call, p *policy.Principal, id string) {
-	told := map[object]bool{}
-	for _, t := range call.Targets {
-		o := object{t.Key, t.VersionID}
-		d, no := r.blocked[o]
-		if !no || told[o] {
-			continue
-		}
-		told[o] = true
-		result.Block(t, sentence(blocked(p, "DeleteObject", "s3://"+t.Bucket+"/"+t.Key, d).Message, id))
-	}
-}
-
-// blocked is the refusal of what the policy blocks.
-func blocked(p *policy.Principal, operation, resource string, g grounds) *refusal {
-	return &refusal{Code: "AccessDenied", Message: ruling.Blocked(p, operation, resource, g.reasons), grounds: g}
 }

@@ -202,7 +202,7 @@ func TestPolicyBlocksBeforeTheUpstream(t *testing.T) {
 		{"copy out of reach", func() error {
 			_, err := bobs.CopyObject(t.Context(), &s3.CopyObjectInput{Bucket: lake, Key: aws.String("public/x"), CopySource: aws.String("lake/customers/x")})
 			return err
-		}, "bob@example.com may not CopyObject s3://lake/public/x (label PUBLIC): policy public-data has no rule that lets you update PUBLIC data; and s3://lake/customers/x (label SENSITIVE): policy", "SENSITIVE"},
+		}, "bob@example.com may not CopyObject s3://lake/public/x (label PUBLIC): policy public-data has no rule that lets you update PUBLIC data; needed: membership of data-engineering; and s3://lake/customers/x (label SENSITIVE): policy", "SENSITIVE"},
 		{"listing of a prefix", func() error {
 			_, err := bobs.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: lake, Prefix: aws.String("customers/")})
 			return err

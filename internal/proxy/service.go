@@ -32,7 +32,7 @@ func (s *Server) openService(signature *sigv4.Signature) (*holder, error) {
 			Key: root,
 			Claims: session.Claims{
 				Principal: session.Principal{Issuer: serviceIssuer, Subject: "service:" + key.Service.V},
-				Role:      key.Role.V, Expires: key.expires, Method: "service-key",
+				Role:      key.Role.V, Expires: key.expires, Method: methodServiceKey,
 			},
 			SecretAccessKey: secretKey,
 		},

@@ -95,7 +95,7 @@ func (s *Server) assumeRole(x *exchange, form url.Values) error {
 		Role:      arn,
 		Issued:    now,
 		Expires:   now.Add(min(asked, s.config.Sessions.Lifetime.Or(time.Hour), role.MaxSession.Or(MaxLifetime))),
-		AuthTime:  token.AuthTime, AMR: token.AMR, ACR: token.ACR, Method: "oidc", IdPSession: token.SessionID, Name: name,
+		AuthTime:  token.AuthTime, AMR: token.AMR, ACR: token.ACR, Method: from.config.method(token.ClientID), IdPSession: token.SessionID, Name: name,
 	}
 	if err := s.logins.exchange(x, &claims, raw); err != nil {
 		return err

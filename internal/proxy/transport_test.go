@@ -87,6 +87,17 @@ func TestTrailingChecksumsOverTLS(t *testing.T) {
 
 func (c *sidecar) loginOver(client *http.Client) *s3.Client {
 	c.t.Helper()
+	keys, address := c.keysOver(client), c.URL()
+	return s3.New(s3.Options{
+		BaseEndpoint: &address, Region: region, UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: client,
+		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
+		Credentials:                aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil }),
+	})
+}
+
+// keysOver logs in with a client, and forgets the event of it.
+func (c *sidecar) keysOver(client *http.Client) aws.Credentials {
+	c.t.Helper()
 	form := url.Values{
 		"Action": {"AssumeRoleWithWebIdentity"}, "Version": {"2011-06-15"}, "RoleArn": {roleEveryone}, "RoleSessionName": {"alice"},
 		"WebIdentityToken": {c.provider.token(c.t, nil)},
@@ -102,13 +113,8 @@ func (c *sidecar) loginOver(client *http.Client) *s3.Client {
 		value, _, _ := strings.Cut(rest, "<")
 		return value
 	}
-	keys := aws.Credentials{AccessKeyID: field("AccessKeyId"), SecretAccessKey: field("SecretAccessKey"), SessionToken: field("SessionToken")}
-	address := c.URL()
-	return s3.New(s3.Options{
-		BaseEndpoint: &address, Region: region, UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: client,
-		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported,
-		Credentials:                aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil }),
-	})
+	c.events()
+	return aws.Credentials{AccessKeyID: field("AccessKeyId"), SecretAccessKey: field("SecretAccessKey"), SessionToken: field("SessionToken")}
 }
 
 // framed sends a body with a trailing checksum over plain HTTP, where the SDKs

@@ -96,6 +96,11 @@ func Blocked(p *policy.Principal, operation, resource string, reasons []policy.R
 	return fmt.Sprintf("%s may not %s %s.", Who(p), operation, strings.Join(parts, "; and "))
 }
 
+// BlockedBriefly is the same for a person who is not to be told why.
+func BlockedBriefly(p *policy.Principal, operation, resource string) string {
+	return fmt.Sprintf("%s may not %s %s.", Who(p), operation, resource)
+}
+
 // Who is the principal, for people to read.
 func Who(p *policy.Principal) string { return cmp.Or(p.Email, p.Subject) }
 

@@ -154,6 +154,7 @@ type Reason struct {
 	Access   string `json:"access,omitempty"`
 	Severity string `json:"severity,omitempty"`
 	Text     string `json:"text"`
+	Need     string `json:"need,omitempty"` // what would allow it
 }
 
 // A Response is what the client got.

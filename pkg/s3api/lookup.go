@@ -131,14 +131,25 @@ func ParseTagging(document []byte) (map[string]string, error) {
 		return nil, err
 	}
 	if doc.TagSet == nil {
-		return nil, errors.New("Tagging without TagSet")
+		return nil, errors.New("the document has no TagSet")
 	}
 	tags := make(map[string]string, len(doc.TagSet.Tag))
 	for _, t := range doc.TagSet.Tag {
 		if _, twice := tags[t.Key]; twice {
-			return nil, errors.New("Tagging with a tag that stands twice")
+			return nil, errors.New("a tag stands twice in the document")
 		}
 		tags[t.Key] = t.Value
 	}
 	return tags, nil
+}
+
+// Conditional says whether a condition of the client's may have the upstream
+// answer PreconditionFailed to c.
+func (c *Call) Conditional() bool {
+	names := []string{"If-Match", "If-Unmodified-Since"}
+	if c.op.method != http.MethodGet && c.op.method != http.MethodHead { // which answer NotModified to the others
+		names = append(names, "If-None-Match", "If-Modified-Since", "X-Amz-Copy-Source-If-Match", "X-Amz-Copy-Source-If-None-Match",
+			"X-Amz-Copy-Source-If-Modified-Since", "X-Amz-Copy-Source-If-Unmodified-Since")
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return c.Header.Get(name) != "" })
 }

@@ -174,3 +174,22 @@ func TestParseTagging(t *testing.T) {
 		}
 	}
 }
+
+func TestConditional(t *testing.T) {
+	for line, conditions := range map[string]map[string]bool{
+		"GET /bucket/k":  {"If-Match: e": true, "If-Unmodified-Since: " + lastModified: true, "If-None-Match: e": false, "If-Modified-Since: " + lastModified: false, "Range: bytes=0-1": false},
+		"HEAD /bucket/k": {"If-Match: e": true, "If-None-Match: e": false},
+		"PUT /bucket/k":  {"If-None-Match: *": true, "If-Match: e": true, "X-Amz-Storage-Class: STANDARD": false},
+	} {
+		for condition, want := range conditions {
+			if got := parsed(t, line, condition).Conditional(); got != want {
+				t.Errorf("%s %s: %v", line, condition, got)
+			}
+		}
+	}
+	for _, name := range []string{"If-Match", "If-None-Match", "X-Amz-Copy-Source-If-Match", "X-Amz-Copy-Source-If-None-Match", "X-Amz-Copy-Source-If-Modified-Since", "X-Amz-Copy-Source-If-Unmodified-Since"} {
+		if !parsed(t, "PUT /bucket/k", copyOf, name+": x").Conditional() {
+			t.Errorf("a copy with %s", name)
+		}
+	}
+}
