@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"slices"
@@ -176,11 +177,17 @@ func (x *exchange) metered(response *http.Response) (io.Reader, error) {
 	if x.spender == nil || response.StatusCode == http.StatusNotModified {
 		return response.Body, nil
 	}
-	if response.ContentLength < 0 {
-		return &chargedBody{response.Body, x}, nil
+	if length := response.ContentLength; length >= 0 {
+		x.spender.answers = length
+		return response.Body, x.charge(length)
 	}
-	x.spender.answers = response.ContentLength
-	return response.Body, x.charge(response.ContentLength)
+	// The first of it still comes before the head that we send.
+	first := make([]byte, minProgress)
+	n, err := response.Body.Read(first)
+	if err != nil && err != io.EOF {
+		return nil, &refusal{Code: "ServiceUnavailable", Message: "The real S3 broke off its answer.", cause: err}
+	}
+	return io.MultiReader(bytes.NewReader(first[:n]), &chargedBody{response.Body, x}), x.charge(int64(n))
 }
 
 // A chargedBody ends in an error when there is no more room for it.
