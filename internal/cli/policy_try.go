@@ -106,47 +106,10 @@ func (a App) tellTrial(r *trial.Report, format string) error {
 // failures are the cases that failed, each where its test stands.
 func failures(r *trial.Report) []finding {
 	var all []finding
-	for _, t := range r.Tests {
-		for _, c := range t.Cases {
-			if !c.Passed {
-				all = append(all, finding{t.File, t.Line, t.Column, severityFault, t.Name + ": " + whyFailed(t.Test, c)})
-			}
-		}
+	for _, f := range r.Faults() {
+		all = append(all, finding{f.File, f.Line, f.Column, severityFault, f.Text})
 	}
 	return all
-}
-
-// whyFailed says what a case got instead of what is expected, and why.
-func whyFailed(t *rulebook.Test, c trial.Case) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s is expected, and it is %s", request(c), t.Expect, c.Got)
-	if c.Got == t.Expect {
-		b.WriteString(", but not because of")
-		for i, g := range c.Missing {
-			if i > 0 {
-				b.WriteString(" and")
-			}
-			b.WriteString(" " + g.String())
-		}
-	}
-	for _, r := range c.Reasons {
-		b.WriteString("\n    " + r.Text)
-		if r.Rule != "" && r.Allowed {
-			b.WriteString(", by " + r.Rule)
-		}
-		if r.Need != "" {
-			b.WriteString("; needed: " + r.Need)
-		}
-	}
-	if len(c.WantsTags) > 0 {
-		b.WriteString("\n    it hangs on the tags of " + strings.Join(c.WantsTags, ", ") + ", which the test does not give; write object_tags")
-	}
-	return b.String()
-}
-
-// request is what a case asks, in words.
-func request(c trial.Case) string {
-	return c.As.String() + " " + c.Request.Operation + " " + c.Request.Resource
 }
 
 // unreached are what no test reaches, as notes. Of a rule that is not reached, its

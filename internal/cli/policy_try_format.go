@@ -117,11 +117,11 @@ func (a App) printJUnit(r *trial.Report) error {
 			all.Suites = append(all.Suites, s)
 		}
 		for _, c := range t.Cases {
-			one := junitCase{Class: t.Name, Name: request(c), File: t.File, Line: t.Line}
+			one := junitCase{Class: t.Name, Name: c.String(), File: t.File, Line: t.Line}
 			all.Tests, s.Tests = all.Tests+1, s.Tests+1
 			if !c.Passed {
 				all.Failures, s.Failures = all.Failures+1, s.Failures+1
-				one.Failure = &junitFailure{fmt.Sprintf("%s is expected, and it is %s", t.Expect, c.Got), printable(whyFailed(t.Test, c))}
+				one.Failure = &junitFailure{fmt.Sprintf("%s is expected, and it is %s", t.Expect, c.Got), printable(t.Why(c))}
 			}
 			s.Cases = append(s.Cases, one)
 		}
