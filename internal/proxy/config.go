@@ -272,8 +272,8 @@ type Policy struct {
 	// DataMap is the file that says where which data lives. Required.
 	DataMap text `yaml:"data_map"`
 
-	// Policies are files, or folders whose *.yaml and *.yml files are read.
-	// Required.
+	// Policies are files, or folders of which all *.yaml and *.yml files are read,
+	// those of their folders too. Tests may lie among them. Required.
 	Policies []text `yaml:"policies"`
 
 	// Unlabelled is deny (the default) or allow: what happens to data that no
@@ -370,10 +370,10 @@ func Load(path string) (*Config, error) {
 }
 
 // Warnings are what is legal in the data map and the policies and yet probably
-// not meant, and what there is to consider about the certificate and about each
+// not meant, tests of the policies that do not pass, and what there is to consider about the certificate and about each
 // service key.
 func (c *Config) Warnings() []strictyaml.Fault {
-	return slices.Concat(c.listeningWarnings(time.Now()), c.serviceWarnings(time.Now()), c.loaded.rules.warnings)
+	return slices.Concat(c.listeningWarnings(time.Now()), c.serviceWarnings(time.Now()), c.loaded.rules.warnings, c.loaded.rules.failed)
 }
 
 func asFaults(file string, err error) strictyaml.Faults {

@@ -91,3 +91,54 @@ func TestAChangeIsReadOnce(t *testing.T) {
 		t.Errorf("events: %+v", events)
 	}
 }
+
+// Tests beside the policies are no policies, and folders of the folder count.
+func TestPoliciesLieAmongTestsAndFolders(t *testing.T) {
+	c := start(t, nil)
+	c.put("lake", "customers/x", "hello")
+	keys := c.login(nil)
+	c.events()
+	c.write("policies/customers_test.yaml", "tests:\n  - {name: nobody deletes, as: {}, do: DeleteObject, on: 's3://lake/customers/x', expect: blocked}\n")
+	if err := c.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if e := c.events()[0]; e.OldDigest != e.PolicyDigest || e.Error != "" {
+		t.Errorf("a test is taken for a policy: %+v", e)
+	}
+	c.write("policies/customers.yaml", withDeletes)
+	c.write("policies/more/narrower.yaml", "name: narrower\ndata: [SENSITIVE]\nrules:\n  - identities: {users: [nobody]}\n    reads: [{data: any}]\n")
+	if err := c.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, c.remove(keys), "AccessDenied", "policy narrower")
+	c.wantNothingUpstream()
+}
+
+// A set that fails its own tests does not come into force while another is. At
+// the start there is no other, and nobody is locked out for a test.
+func TestReloadRunsTheTestsOfPolicies(t *testing.T) {
+	const failing = "tests:\n  - {name: nobody deletes, as: {groups: [data-engineering]}, do: DeleteObject, on: 's3://lake/customers/x', expect: blocked}\n"
+	c := start(t, nil)
+	c.put("lake", "customers/x", "hello")
+	keys := c.login(nil)
+	c.events()
+	c.write("policies/customers_test.yaml", failing)
+	c.write("policies/customers.yaml", withDeletes)
+	err := c.Reload()
+	if err == nil || !strings.Contains(err.Error(), "customers_test.yaml:2:5: nobody deletes: ") || !strings.Contains(err.Error(), "blocked is expected, and it is allowed") {
+		t.Fatalf("%v", err)
+	}
+	if e := c.events()[0]; e.OldDigest != e.PolicyDigest || !strings.Contains(e.Error, "nobody deletes") {
+		t.Errorf("%+v", e)
+	}
+	wantCode(t, c.remove(keys), "AccessDenied", "policy customer-data")
+	c.wantNothingUpstream()
+
+	warned := false
+	for _, w := range c.load().Warnings() {
+		warned = warned || strings.Contains(w.Text, "nobody deletes")
+	}
+	if !warned {
+		t.Error("a failed test is not warned of at the start")
+	}
+}

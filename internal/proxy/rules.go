@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-	_ "time/tzdata" // policies name time zones, and not every machine knows them
 
-	"github.com/gimme-broker/gimme/internal/ruling"
+	"github.com/gimme-broker/gimme/internal/rulebook"
+	"github.com/gimme-broker/gimme/internal/trial"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/strictyaml"
@@ -28,107 +26,38 @@ type rules struct {
 	monitor  bool // what it would block is let through
 	brief    bool // who is blocked is not told why
 	warnings []strictyaml.Fault
+	failed   strictyaml.Faults // tests of the policies that do not pass
 }
 
 // readRules reads and checks the data map and the policies. The error is
 // strictyaml.Faults.
 func (c *Config) readRules() (*rules, error) {
-	var found strictyaml.Faults
-	source := func(v text, path string) policy.Source {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			found = append(found, v.Fault(c.file, "%v", err))
-		}
-		return policy.Source{Name: path, Data: data}
-	}
-	dataMap := source(c.Policy.DataMap, c.path(c.Policy.DataMap.V))
-	var policies []policy.Source
-	for _, v := range c.Policy.Policies {
-		files, err := policyFiles(c.path(v.V))
-		if err != nil {
-			found = append(found, v.Fault(c.file, "%v", err))
-		}
-		for _, file := range files {
-			policies = append(policies, source(v, file))
-		}
-	}
-	if err := found.Err(); err != nil {
-		return nil, err
-	}
-	effect := policy.Deny
-	if c.Policy.Unlabelled.V == "allow" {
-		effect = policy.Allow
-	}
-	r := &rules{monitor: c.Policy.Mode.V == modeMonitor, brief: c.Policy.ExplainToCaller.V == explainBrief}
-	var err error
-	r.set, r.warnings, err = policy.Parse(dataMap, policies, policy.Options{
-		Repo: ruling.Repo, Unlabelled: effect, Monitor: r.monitor, Zone: time.LoadLocation, Now: time.Now(),
-	})
+	book, err := c.rulebook().Read()
 	if err != nil {
 		return nil, err
 	}
-	r.warnings = append(r.warnings, c.groupWarnings(r.set.Groups())...)
-	return r, nil
+	return &rules{
+		set: book.Set, warnings: book.Warnings, failed: trial.Run(book, time.Now()).Faults(),
+		monitor: c.Policy.Mode.V == modeMonitor, brief: c.Policy.ExplainToCaller.V == explainBrief,
+	}, nil
 }
 
-// groupWarnings are of groups that a policy names and no role is for: nobody gets
-// a session as their member, unless there is a role for everyone.
-func (c *Config) groupWarnings(groups []string) []strictyaml.Fault {
-	mapped := map[string]bool{}
+// rulebook is what counts of the configuration for what decides.
+func (c *Config) rulebook() *rulebook.Config {
+	b := &rulebook.Config{File: c.file, DataMap: c.Policy.DataMap, Policies: c.Policy.Policies, Unlabelled: c.Policy.Unlabelled, Mode: c.Policy.Mode}
 	for _, r := range c.Roles {
-		if r.Everyone {
-			return nil
-		}
+		role := rulebook.Role{Everyone: r.Everyone}
 		for _, g := range r.Groups {
-			mapped[g.V] = true
+			role.Groups = append(role.Groups, g.V)
 		}
+		b.Roles = append(b.Roles, role)
 	}
-	l := &faultList{file: c.file}
-	for _, g := range groups {
-		if !mapped[g] {
-			l.at(c.Policy.DataMap, "a policy names group %q, and no role is for it: its members get no session as such%s", g, strictyaml.Meant(g, slices.Sorted(maps.Keys(mapped))))
-		}
-	}
-	return l.found
-}
-
-// policyFiles is path itself, or the YAML files in it when it is a folder.
-// Hidden files are passed over: mounted configuration keeps its versions there.
-func policyFiles(path string) ([]string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		return []string{path}, nil
-	}
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return nil, err
-	}
-	var files []string
-	for _, e := range entries {
-		name := e.Name()
-		if ext := filepath.Ext(name); !strings.HasPrefix(name, ".") && (ext == ".yaml" || ext == ".yml") {
-			files = append(files, filepath.Join(path, name))
-		}
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("folder %q holds no *.yaml file", path)
-	}
-	return files, nil
+	return b
 }
 
 // fingerprint changes when a file of the data map or the policies does, or
 // when one comes or goes.
-func (c *Config) fingerprint() string {
-	names := []string{c.path(c.Policy.DataMap.V)}
-	for _, v := range c.Policy.Policies {
-		files, _ := policyFiles(c.path(v.V)) // what cannot be read is the reload's to report
-		names = append(names, files...)
-	}
-	return fingerprint(names...)
-}
+func (c *Config) fingerprint() string { return fingerprint(c.rulebook().Files()...) }
 
 // fingerprint changes when one of the files does.
 func fingerprint(names ...string) string {
@@ -144,10 +73,10 @@ func fingerprint(names ...string) string {
 	return b.String()
 }
 
-// Reload reads the data map and the policies again. If all is well they take
-// effect at once, for requests that begin from now on; otherwise the ones in
-// force stay, and the error says what is wrong. Either way an event and a log
-// line say so.
+// Reload reads the data map and the policies again. If all is well, and their
+// tests pass, they take effect at once, for requests that begin from now on;
+// otherwise the ones in force stay, and the error says what is wrong. Either way
+// an event and a log line say so.
 func (s *Server) Reload() error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
@@ -155,6 +84,9 @@ func (s *Server) Reload() error {
 	old := s.rules.Load()
 	event := audit.Event{ID: newID(), Time: time.Now(), Kind: audit.KindPolicy, OldDigest: old.set.Digest(), PolicyDigest: old.set.Digest()}
 	fresh, err := s.config.readRules()
+	if err == nil {
+		err = fresh.failed.Err()
+	}
 	if err != nil {
 		event.Error = err.Error()
 		s.log.Error("data map and policies not reloaded; the old ones stay in force", "faults", err.Error(), "digest", old.set.Digest(),
@@ -173,7 +105,7 @@ func (s *Server) Reload() error {
 }
 
 func (s *Server) warn(r *rules) {
-	for _, w := range r.warnings {
+	for _, w := range slices.Concat(r.warnings, r.failed) {
 		s.log.Warn("data map and policies", "warning", w.String())
 	}
 }
