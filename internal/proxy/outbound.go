@@ -45,7 +45,7 @@ func (s *Server) outbound(ctx context.Context, e *errand, to destination) (*http
 	if err != nil {
 		return nil, nil, err
 	}
-	kept := &sending{patience: s.times.progress}
+	kept := &sending{patience: s.times.progress, size: length}
 	if e.call.Body == s3api.StreamBody {
 		kept.r = body
 	}

@@ -16,9 +16,11 @@ type sending struct {
 	r        io.Reader // nil: there is none of the client's
 	document bool      // there is one of ours, which does not pass through here
 	patience time.Duration
+	size     int64 // in bytes
 
 	mu      sync.Mutex // guards all below: the transport reads on a goroutine of its own
 	begun   bool
+	given   int64 // bytes, so far
 	whole   bool
 	held    bool // the upstream has answered, and gets nothing more
 	stopped bool
@@ -92,10 +94,14 @@ func (b *sending) Read(p []byte) (int, error) {
 	b.mu.Unlock()
 	n, err := b.r.Read(p)
 	b.mu.Lock()
+	b.given += int64(n)
 	switch {
-	case err == nil:
+	case err == nil && b.given < b.size:
 		b.wait(b.patience)
-	case err == io.EOF:
+	case err == nil, err == io.EOF:
+		// The upstream may answer as soon as it has the last byte, which was proven
+		// before it was given away, and before the transport asks whether there is
+		// more.
 		b.whole = true
 		b.wait(b.last)
 	default:
