@@ -65,7 +65,7 @@ func TestPolicyCheck(t *testing.T) {
 		{"in GitHub's job as text", map[string]string{"rules/more.yaml": idleRule}, []string{"--format", "text"}, map[string]string{"GITHUB_ACTIONS": "true"}, 0,
 			"rules/more.yaml:5:5: warning: rule 2 grants nothing that the other rules of policy \"more\" do not grant already\n", nil},
 		{"groups that no role maps", map[string]string{"proxy.yaml": "policy: {data_map: rules/map.yaml, policies: [rules]}\nroles: [{arn: a, groups: [engineer]}]\n"}, []string{"--config", "HOME/proxy.yaml"}, nil, 0,
-			"rules/customers.yaml:4:27: warning: no role in proxy.yaml is open to group \"engineers\", so its members get no session; add it to roles[].groups, if that is how it is spelled\n", []string{"1 warning."}},
+			"rules/customers.yaml:4:27: warning: no role in proxy.yaml is open to group \"engineers\", so its members get no session, did you mean \"engineer\"?\n", []string{"1 warning."}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)

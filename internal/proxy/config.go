@@ -370,8 +370,8 @@ func Load(path string) (*Config, error) {
 }
 
 // Warnings are what is legal in the data map and the policies and yet probably
-// not meant, tests of the policies that do not pass, and what there is to consider about the certificate and about each
-// service key.
+// not meant, tests of the policies that do not pass, and what there is to
+// consider about the certificate and about each service key.
 func (c *Config) Warnings() []strictyaml.Fault {
 	return slices.Concat(c.listeningWarnings(time.Now()), c.serviceWarnings(time.Now()), c.loaded.rules.warnings, c.loaded.rules.failed)
 }

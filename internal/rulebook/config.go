@@ -1,6 +1,7 @@
 package rulebook
 
 import (
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -97,11 +98,17 @@ func (c *Config) unmapped(p places) []strictyaml.Fault {
 			mapped[g] = true
 		}
 	}
+	known := slices.Sorted(maps.Keys(mapped))
 	var found []strictyaml.Fault
 	for _, g := range p.groups() {
-		if !mapped[g.name.V] {
-			found = append(found, g.name.Fault(g.file, "no role in %s is open to group %q, so its members get no session; add it to roles[].groups, if that is how it is spelled", c.File, g.name.V))
+		if mapped[g.name.V] {
+			continue
 		}
+		meant := strictyaml.Meant(g.name.V, known)
+		if meant == "" {
+			meant = "; add it to roles[].groups, if that is how it is spelled"
+		}
+		found = append(found, g.name.Fault(g.file, "no role in %s is open to group %q, so its members get no session%s", c.File, g.name.V, meant))
 	}
 	return found
 }

@@ -111,7 +111,7 @@ func (c Circumstances) Of(m *ruling.Matter, now time.Time) *policy.Facts {
 	if !c.At.IsZero() {
 		now = c.At
 	}
-	f := &policy.Facts{Now: now, SourceIP: c.From, TLS: c.TLS, AMR: c.AMR, AuthMethod: c.AuthMethod}
+	f := &policy.Facts{Now: now, SourceIP: c.From, TLS: c.TLS, AMR: c.AMR, AuthMethod: c.AuthMethod, Upload: m.Upload()}
 	if c.LoggedIn {
 		f.AuthTime = now.Add(-c.Login)
 	}

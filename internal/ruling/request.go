@@ -205,6 +205,19 @@ func Shown(bucket string) []policy.Question {
 	return qs
 }
 
+// Upload is what the request says of an object that it brings; nil if it brings
+// none, or is a kind of access alone.
+func (m *Matter) Upload() *policy.Upload {
+	if m.Call == nil {
+		return nil
+	}
+	u := m.Call.Upload()
+	if u == nil {
+		return nil
+	}
+	return new(policy.Upload(*u))
+}
+
 // Decide answers the matter for p by s.
 func (m *Matter) Decide(s *policy.Set, p *policy.Principal, f *policy.Facts) policy.Decision {
 	if !m.AnyOf {
