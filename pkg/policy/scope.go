@@ -221,7 +221,7 @@ func (a *asking) sample(scope Scope, p place, granted labels, fits func(string) 
 			return "", false
 		}
 	}
-	if a.name == "" {
+	if scope == Mapped || a.name == "" {
 		return p.sample, fits(p.sample)
 	}
 	for _, rest := range afterPrefix(p.pattern, a.name) {
