@@ -166,14 +166,14 @@ func TestAddressesAreFoldedInASCIIOnly(t *testing.T) {
 }
 
 func TestDecideIsSafeForConcurrentUse(t *testing.T) {
-	s, p := large(t)
-	q := policy.Question{Access: policy.Reads, Path: "bucket-42/team-20/in/x", Scope: policy.Exact}
-	want := policytest.Plain(s.Decide(p, nil, q))
+	s, p := small.set(t), small.principal()
+	q := small.questions("two labels")[0]
+	want := policytest.Plain(s.Decide(p, benchFacts, q))
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for range 200 {
-				if diff := cmp.Diff(want, policytest.Plain(s.Decide(p, nil, q))); diff != "" {
+				if diff := cmp.Diff(want, policytest.Plain(s.Decide(p, benchFacts, q))); diff != "" {
 					t.Error(diff)
 					return
 				}
@@ -183,19 +183,20 @@ func TestDecideIsSafeForConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// What an allowed decision allocates is what it returns: labels and reasons.
-func TestDecideAllocatesOnlyItsAnswer(t *testing.T) {
-	s, p := large(t)
-	for _, scope := range []policy.Scope{policy.Exact, policy.Under, policy.Some} {
-		q := policy.Question{Access: policy.Reads, Path: "bucket-42/team-20/in/", Scope: scope}
-		if scope == policy.Some {
-			q.Path = "bucket-42"
+// A decision that allows allocates nothing, whatever its scope and conditions.
+func TestAllowedDecisionAllocatesNothing(t *testing.T) {
+	s, p := small.set(t), small.principal()
+	for _, kind := range benchKinds {
+		qs := small.questions(kind.name)
+		if !kind.allowed {
+			continue
 		}
-		if !s.Decide(p, nil, q).Allowed {
-			t.Fatal(q)
+		if d := s.Decide(p, benchFacts, qs[0]); !d.Allowed || len(d.Reasons()) == 0 || d.Reasons()[0].Rule != "rule 50" {
+			t.Fatalf("%s: the principal has a rule with a condition, not %+v", kind.name, d.Reasons())
 		}
-		if n := testing.AllocsPerRun(100, func() { s.Decide(p, nil, q) }); n > 2 {
-			t.Errorf("%s: %v allocations", scope, n)
+		i := 0
+		if n := testing.AllocsPerRun(1000, func() { i++; s.Decide(p, benchFacts, qs[i]) }); n != 0 {
+			t.Errorf("%s: %v allocations", kind.name, n)
 		}
 	}
 }
