@@ -15,7 +15,7 @@ func rows() map[string]string {
 	all := map[string]string{
 		"advisory 5":  "nobody logs in with a name and a password here; that logins are limited is held to a test beside the limit",
 		"advisory 17": "minio-go is one of the clients that test/e2e runs",
-		"advisory 45": "policies have no conditions on a copy's source: the source is decided on as a read of its own, as advisory 44",
+		"advisory 45": "the source of a copy is decided on as a read of its own, with all conditions on reads, as advisory 44",
 		"advisory 48": "no mode turns the absence of a denial into a permission; data without a label is denied, as advisory 29",
 		"advisory 50": "there are no default keys: a key is read, or made at random, as internal/session tests",
 		"advisory 60": "trust in an issuer is that in its certificate, as internal/idtoken tests",
@@ -23,6 +23,7 @@ func rows() map[string]string {
 		"advisory 62": "no session policy is made from what people name, so there is nothing to inject into",
 		"advisory 72": "the STS is the one that is configured; which session gets which credentials is held to a test in internal/upstream",
 		"T47":         "",
+		"T57":         "an upstream whose objects are replaced between the questions it is asked has a test of its own, TestRacingTags",
 	}
 	for i := 7; i <= 32; i++ {
 		if name := fmt.Sprintf("T%d", i); all[name] == "" {

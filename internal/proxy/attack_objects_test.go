@@ -15,6 +15,7 @@ func (a *attack) objects() {
 	a.oracle()
 	a.listings()
 	a.uploads()
+	a.ambiguousTags()
 	a.impliedActions()
 	a.labels()
 	sse := base64.StdEncoding.EncodeToString([]byte("a key of a customer, 32 bytes!!!"))
@@ -155,6 +156,22 @@ func (a *attack) reload(old, text string) {
 		a.t.Fatal(err)
 	}
 	a.events()
+}
+
+// ambiguousTags: conditions on tags decide on what every store reads, or on
+// nothing.
+func (a *attack) ambiguousTags() {
+	for name, tags := range map[string]string{
+		"twice": "class=public&class=secret", "twice in disguise": "class=public&%63lass=secret", "divided by a semicolon": "class=public;owner=x",
+		"empty": "class=public&&owner=x", "no name": "=public", "broken": "class=%zz", "no UTF-8": "class=%ff", "a line": "class=x%0d%0ay",
+	} {
+		m := message{method: "PUT", target: "/lake/customers/x", lines: []string{"x-amz-tagging: " + tags}, body: "hello"}
+		a.refused("T24/tags, "+name, a.signed(m, a.by("alice")), want{status: 400, code: "InvalidArgument", who: "alice", why: "x-amz-tagging"})
+	}
+	document := "<Tagging><TagSet><Tag><Key>class</Key><Value>public</Value></Tag><Tag><Key>class</Key><Value>secret</Value></Tag></TagSet></Tagging>"
+	m := batch(document)
+	m.method, m.target = "PUT", "/lake/customers/x?tagging"
+	a.refused("T24/tags, twice in a document", a.signed(m, a.by("alice")), want{status: 400, code: "InvalidTag", who: "alice", why: "class"})
 }
 
 // impliedActions: headers that do more need more, and the event says it.

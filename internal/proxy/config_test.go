@@ -68,12 +68,13 @@ func TestLoadTellsEveryFault(t *testing.T) {
 adress: https://x
 issuers:
   - {issuer: "http://idp.example", client_di: x}
+  - {issuer: "https://idp.example", client_id: gimme, alias: a, client_methods: {gimm: browser, gimme: devise}}
 roles:
   - {arn: "role/r", everyone: true}
   - {arn: "arn:aws:iam::111122223333:role/r"}
 sessions: {key_file: keys, lifetime: 20h, deployment: a b}
 upstream: {endpoint: "http://s3.example", credentials: statik}
-policy: {data_map: datamap.yaml, policies: [policies], unlabelled: maybe}
+policy: {data_map: datamap.yaml, policies: [policies], unlabelled: maybe, mode: monitr, explain_to_caller: short}
 audit: {file: no-such-folder/audit.jsonl}
 `)
 	write("policies/a.yaml", strings.Replace(policies, "SENSITIVE", "SENSITVE", 1))
@@ -89,14 +90,18 @@ audit: {file: no-such-folder/audit.jsonl}
 		`proxy.yaml:4:36: unknown key "client_di", did you mean "client_id"?`,
 		`proxy.yaml:4:14: issuer "http://idp.example" is not an https URL`,
 		`proxy.yaml:4:14: client_id is missing: the client that ID tokens must be for`,
-		`proxy.yaml:8:55: sessions.deployment: deployment "a b" is not 1 to 64 letters`,
-		`proxy.yaml:6:11: arn "role/r" is not the ARN of an IAM role`,
-		`proxy.yaml:7:11: role "arn:aws:iam::111122223333:role/r" needs groups or everyone: true`,
-		`proxy.yaml:8:38: sessions.lifetime "20h"`,
-		`proxy.yaml:9:22: upstream.endpoint "http://s3.example": an https URL`,
-		`proxy.yaml:9:56: upstream.credentials is "statik"; write assume_role, web_identity or static`,
-		`proxy.yaml:10:68: policy.unlabelled is "maybe"; write deny or allow`,
-		`proxy.yaml:11:15: "no-such-folder/audit.jsonl" cannot be made`,
+		`proxy.yaml:9:55: sessions.deployment: deployment "a b" is not 1 to 64 letters`,
+		`proxy.yaml:7:11: arn "role/r" is not the ARN of an IAM role`,
+		`proxy.yaml:8:11: role "arn:aws:iam::111122223333:role/r" needs groups or everyone: true`,
+		`proxy.yaml:9:38: sessions.lifetime "20h"`,
+		`proxy.yaml:10:22: upstream.endpoint "http://s3.example": an https URL`,
+		`proxy.yaml:10:56: upstream.credentials is "statik"; write assume_role, web_identity or static`,
+		`proxy.yaml:11:68: policy.unlabelled is "maybe"; write deny or allow`,
+		`proxy.yaml:12:15: "no-such-folder/audit.jsonl" cannot be made`,
+		`policy.mode is "monitr"; write enforce or monitor, did you mean "monitor"?`,
+		`policy.explain_to_caller is "short"; write full or brief`,
+		`client_methods: "gimm" is not a client of this issuer, did you mean "gimme"?`,
+		`client_methods: "devise" is no way to log in; write browser, device or ci, did you mean "device"?`,
 		`policies/a.yaml:3:8: unknown label "SENSITVE", did you mean "SENSITIVE"?`,
 	} {
 		if !strings.Contains(all, want) {
@@ -213,5 +218,29 @@ func TestWarnings(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "FORGOTTEN") {
 		t.Errorf("log: %s", log)
+	}
+}
+
+// Groups that no role is for are told, unless anybody gets a session.
+func TestGroupsWithoutARole(t *testing.T) {
+	dir, write := folder(t)
+	for roles, want := range map[string][]string{
+		`groups: [data-enginering]`:           {`a policy names group "data-engineering", and no role is for it: its members get no session as such, did you mean "data-enginering"?`},
+		`groups: [finance]`:                   {`a policy names group "data-engineering", and no role is for it: its members get no session as such`},
+		`groups: [finance, data-engineering]`: nil,
+		`everyone: true`:                      nil,
+	} {
+		write("proxy.yaml", strings.Replace(goodConfig, "everyone: true", roles, 1))
+		config, err := proxy.Load(filepath.Join(dir, "proxy.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, w := range config.Warnings() {
+			got = append(got, w.Text)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", roles, diff)
+		}
 	}
 }
