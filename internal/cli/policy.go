@@ -47,7 +47,7 @@ type bookFlags struct{ config, unlabelled string }
 // needed unless --config names the rest.
 func (f *bookFlags) of(a App, c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.config, "config", "", "`FILE` with a sidecar's configuration: its unlabelled, mode and roles count, and its data map and policies where no PATH has them")
+	flags.StringVar(&f.config, "config", "", "`FILE` with a sidecar's configuration: its unlabelled, mode, listing and roles count, and its data map and policies where no PATH has them")
 	flags.StringVar(&f.unlabelled, "unlabelled", "", "`EFFECT` on data without a label, deny or allow; the configuration's if left out, otherwise deny")
 	a.completeFlag(c, "unlabelled", func() []cobra.Completion { return []cobra.Completion{"deny", "allow"} })
 	c.Args = func(c *cobra.Command, args []string) error {
