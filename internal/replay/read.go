@@ -111,7 +111,7 @@ func (r *Replay) block(lines []byte) *tally {
 func blocks(in io.Reader, take func(lines []byte) bool) error {
 	var rest []byte // the beginning of a line
 	for {
-		block := make([]byte, len(rest)+max(blockSize, len(rest)))
+		block := make([]byte, len(rest)+max(blockSize, min(len(rest), maxLine-len(rest))))
 		n := copy(block, rest)
 		var err error
 		for n < len(block) && err == nil {

@@ -122,6 +122,7 @@ func (f *finder) complete(paths []string) {
 // named takes the data map and the policies that a configuration names. They are
 // what it says they are; only tests that stand beside policies are told apart.
 func (f *finder) named(c *Config, dataMap, policies bool) {
+	_, _ = f.first(c.File) // it may lie among its policies
 	if dataMap && c.DataMap.V != "" {
 		f.dataMap = f.openAt(c, c.DataMap, c.path(c.DataMap.V))
 	}
@@ -145,21 +146,30 @@ func (f *finder) named(c *Config, dataMap, policies bool) {
 	}
 }
 
-// open reads a file that was not read before, and returns nil if it was, or if it
-// cannot be read.
-func (f *finder) open(name string) *file {
+// first says whether a file was not met before, by this name or another.
+func (f *finder) first(name string) (bool, error) {
 	real, err := filepath.EvalSymlinks(name)
 	if err == nil {
 		real, err = filepath.Abs(real)
 	}
+	if err != nil || f.seen[real] {
+		return false, err
+	}
+	f.seen[real] = true
+	return true, nil
+}
+
+// open reads a file that was not read before, and returns nil if it was, or if it
+// cannot be read.
+func (f *finder) open(name string) *file {
+	first, err := f.first(name)
 	if err != nil {
 		f.fault(name, "%v", reason(err))
 		return nil
 	}
-	if f.seen[real] {
+	if !first {
 		return nil
 	}
-	f.seen[real] = true
 	data, err := os.ReadFile(name)
 	if err != nil {
 		f.fault(name, "%v", reason(err))

@@ -183,6 +183,20 @@ func TestConfigRead(t *testing.T) {
 	}
 }
 
+// Everything may lie in one folder, which the configuration names.
+func TestConfigAmongItsPolicies(t *testing.T) {
+	dir := folder(t, map[string]string{"proxy.yaml": "policy: {data_map: map.yaml, policies: [.]}\n", "map.yaml": dataMap, "a.yaml": policyA, "t.yaml": tests})
+	c := &rulebook.Config{File: filepath.Join(dir, "proxy.yaml"), DataMap: strictyaml.Value[string]{V: "map.yaml"}, Policies: []strictyaml.Value[string]{{V: "."}}}
+	sidecar, err := c.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tools, err := rulebook.Read([]string{filepath.Join(dir, "proxy.yaml")}, rulebook.Options{})
+	if err != nil || tools.Set.Digest() != sidecar.Set.Digest() || len(sidecar.Policies) != 1 || len(tools.Tests) != 1 {
+		t.Errorf("%v, %+v", err, tools)
+	}
+}
+
 func TestUnlabelled(t *testing.T) {
 	dir := folder(t, map[string]string{"proxy.yaml": config + "  unlabelled: allow\n", "map.yaml": dataMap, "policies/a.yaml": policyB, "extra.yaml": strings.ReplaceAll(policyB, "name: b", "name: c")})
 	for _, c := range []struct {
