@@ -42,13 +42,19 @@ type question struct {
 	query                                   map[string]string
 }
 
-func newArena(t testing.TB) *arena {
+func newArena(t testing.TB) *arena { return newArenaOf(t, nil) }
+
+// newArenaOf is newArena with other files: write is called before they are read.
+func newArenaOf(t testing.TB, write func(c *sidecar)) *arena {
 	t.Helper()
 	a := &arena{held: map[string]aws.Credentials{}}
 	c := &sidecar{t: t, folder: t.TempDir(), provider: newProvider(t)}
 	c.store = &store{Server: httptest.NewServer(http.HandlerFunc(a.upstream))}
 	t.Cleanup(c.store.Close)
 	c.files(strings.Replace(c.config(), "file: audit.jsonl", `file: "-"`, 1))
+	if write != nil {
+		write(c)
+	}
 	a.server = must(proxy.New(c.load(), proxy.Options{Stdout: &a.events}))
 	for who, claims := range map[string]map[string]any{"alice": nil, "bob": bob} {
 		form := (&attack{host: "h"}).loginForm(c.provider.token(t, claims), nil)
@@ -93,6 +99,8 @@ var fitting = map[string]string{
 	"CopyObject": "<CopyObjectResult><ETag>x</ETag></CopyObjectResult>", "UploadPartCopy": "<CopyPartResult><ETag>x</ETag></CopyPartResult>",
 	"CompleteMultipartUpload": "<CompleteMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><ETag>x</ETag></CompleteMultipartUploadResult>",
 	"DeleteObjects":           "<DeleteResult></DeleteResult>", "ListBuckets": "<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>",
+	"ListObjects": "<ListBucketResult></ListBucketResult>", "ListObjectsV2": "<ListBucketResult></ListBucketResult>",
+	"ListMultipartUploads": "<ListMultipartUploadsResult></ListMultipartUploadsResult>",
 }
 
 // A record is all that one request brought about.

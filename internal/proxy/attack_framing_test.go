@@ -155,9 +155,14 @@ func (a *attack) secondRequests() {
 	})
 }
 
-// ok is an upstream that has and takes everything.
+// ok is an upstream that has and takes everything. In a bucket it has what nobody
+// may see.
 func ok(w http.ResponseWriter, r *http.Request) bool {
 	io.Copy(io.Discard, r.Body)
+	if r.Method == http.MethodGet && r.URL.Path == "/lake" {
+		io.WriteString(w, "<ListBucketResult><Contents><Key>customers-canary</Key></Contents><CommonPrefixes><Prefix>canary/</Prefix></CommonPrefixes></ListBucketResult>")
+		return true
+	}
 	w.Write([]byte("ok"))
 	return true
 }

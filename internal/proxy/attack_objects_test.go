@@ -95,7 +95,8 @@ func (a *attack) listings() {
 			}
 		})
 	}
-	a.refused("T14/token without a prefix", a.signed(reading("/lake?list-type=2&continuation-token=x"), a.by("bob")), want{status: 403, code: "AccessDenied", who: "bob"})
+	a.refused("T14/token without a prefix", a.signed(reading("/lake?list-type=2&continuation-token=x"), a.by("bob")), want{status: 400, code: "InvalidArgument", who: "bob"})
+	a.refused("T14/token of what is blocked", a.signed(reading("/secret-bucket?list-type=2&continuation-token=x"), a.by("bob")), want{status: 403, code: "AccessDenied", who: "bob"})
 	a.refused("T14/uploads", a.signed(reading("/lake?uploads&prefix=customers/"), a.by("bob")), want{status: 403, code: "AccessDenied", who: "bob"})
 	for _, target := range []string{"/", "/?prefix=secret", "/?max-buckets=1", "/?bucket-region=us-east-1"} {
 		a.run("T15/"+target, func(t *testing.T) {

@@ -227,6 +227,6 @@ func (a *attack) wantPassed(t *testing.T, raw, who string, upstream ...string) (
 		!strings.HasPrefix(events[0].Principal.Email, who+"@") {
 		t.Fatalf("events: %+v", events)
 	}
-	a.wantNoSecret(t, reply{header: replies[0].header}, events...)
+	a.wantNoSecret(t, replies[0], events...)
 	return replies[0], events
 }

@@ -287,6 +287,10 @@ type Policy struct {
 	// ExplainToCaller is full (the default) or brief: who is blocked is then told
 	// neither label nor policy, nor what is needed. The event has it all the same.
 	ExplainToCaller text `yaml:"explain_to_caller"`
+
+	// Listing is filter (the default: a listing shows what the person may read) or
+	// strict (it is refused unless they may read all that it could show).
+	Listing text `yaml:"listing"`
 }
 
 // Audit says where events go.
@@ -398,6 +402,7 @@ func (c *Config) setDefaults() {
 	set(&c.Policy.Unlabelled.V, "deny")
 	set(&c.Policy.Mode.V, modeEnforce)
 	set(&c.Policy.ExplainToCaller.V, explainFull)
+	set(&c.Policy.Listing.V, listingFilter)
 	if c.Sessions.KeyFile.V != "" {
 		set(&c.Sessions.Revocations.V, c.Sessions.KeyFile.V+".revoked")
 	}

@@ -74,7 +74,7 @@ roles:
   - {arn: "arn:aws:iam::111122223333:role/r"}
 sessions: {key_file: keys, lifetime: 20h, deployment: a b}
 upstream: {endpoint: "http://s3.example", credentials: statik}
-policy: {data_map: datamap.yaml, policies: [policies], unlabelled: maybe, mode: monitr, explain_to_caller: short}
+policy: {data_map: datamap.yaml, policies: [policies], unlabelled: maybe, mode: monitr, explain_to_caller: short, listing: lax}
 audit: {file: no-such-folder/audit.jsonl}
 `)
 	write("policies/a.yaml", strings.Replace(policies, "SENSITIVE", "SENSITVE", 1))
@@ -102,6 +102,7 @@ audit: {file: no-such-folder/audit.jsonl}
 		`policy.explain_to_caller is "short"; write full or brief`,
 		`client_methods: "gimm" is not a client of this issuer, did you mean "gimme"?`,
 		`client_methods: "devise" is no way to log in; write browser, device or ci, did you mean "device"?`,
+		`policy.listing is "lax"; write filter or strict`,
 		`policies/a.yaml:3:8: unknown label "SENSITVE", did you mean "SENSITIVE"?`,
 	} {
 		if !strings.Contains(all, want) {

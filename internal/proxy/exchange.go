@@ -235,7 +235,7 @@ func (x *exchange) end(s *Server) {
 	if x.decided {
 		e := x.event
 		e.Time, e.Kind = time.Now(), audit.KindOutcome
-		e.Response = &audit.Response{Status: x.w.status, Code: x.w.code, Bytes: x.w.bytes, Objects: x.w.objects, DurationMS: milliseconds(time.Since(x.began))}
+		e.Response = &audit.Response{Status: x.w.status, Code: x.w.code, Bytes: x.w.bytes, Objects: x.w.objects, Hidden: x.w.hidden, DurationMS: milliseconds(time.Since(x.began))}
 		if err := x.events.Write(e); err != nil {
 			s.log.Error("an outcome could not be recorded", "id", e.ID, "cause", err)
 		}

@@ -50,11 +50,15 @@ type errand struct {
 	credentials sigv4.Credentials
 	decision    verdict
 	principal   *policy.Principal
+	listing     *listing // that is filtered; nil: the answer is no such listing
 }
 
 // forward runs the errand upstream and streams the answer back.
 func (s *Server) forward(x *exchange, e *errand) error {
 	x.asked = true
+	if e.listing != nil {
+		return s.sendListing(x, e)
+	}
 	response, err := s.send(x, e)
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ func (s *Server) judge(x *exchange, call *s3api.Call, p *policy.Principal, held 
 	case "DeleteObjects":
 		return s.judgeBatch(x, call, p, held)
 	}
-	questions := ruling.Questions(call.Targets)
+	questions := x.rules.questions(call)
 	x.event.Request.Targets = asTargets(questions)
 	v, d := verdict{call: call, conditional: call.Conditional()}, x.ask(p, nil, questions)
 	if wanted := d.WantsTags(); len(wanted) > 0 {
@@ -83,7 +83,7 @@ func (s *Server) judge(x *exchange, call *s3api.Call, p *policy.Principal, held 
 		d.told = told
 	}
 	if !d.Allowed {
-		return verdict{}, x.blocked(p, call.Operation, "s3://"+strings.TrimSuffix(call.Bucket+"/"+call.Key, "/"), d)
+		return verdict{}, x.hinted(x.blocked(p, call.Operation, "s3://"+strings.TrimSuffix(call.Bucket+"/"+call.Key, "/"), d), call, p)
 	}
 	v.add(d, "")
 	v.bill.add(d.Decision, x.rules.monitor, func(access policy.Access) int64 { return objectsOf(call, access) })

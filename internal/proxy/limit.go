@@ -180,6 +180,7 @@ type meter struct {
 	code    string
 	bytes   int64
 	objects int
+	hidden  int
 }
 
 func (m *meter) WriteHeader(status int) {

@@ -25,6 +25,7 @@ type rules struct {
 	set      *policy.Set
 	monitor  bool // what it would block is let through
 	brief    bool // who is blocked is not told why
+	strict   bool // listings are not filtered
 	warnings []strictyaml.Fault
 	failed   strictyaml.Faults // tests of the policies that do not pass
 }
@@ -38,7 +39,7 @@ func (c *Config) readRules() (*rules, error) {
 	}
 	return &rules{
 		set: book.Set, warnings: book.Warnings, failed: trial.Run(book, time.Now()).Faults(),
-		monitor: c.Policy.Mode.V == modeMonitor, brief: c.Policy.ExplainToCaller.V == explainBrief,
+		monitor: c.Policy.Mode.V == modeMonitor, brief: c.Policy.ExplainToCaller.V == explainBrief, strict: c.Policy.Listing.V == listingStrict,
 	}, nil
 }
 

@@ -56,6 +56,10 @@ func (s *Server) serveS3(x *exchange) error {
 	if decision.answered {
 		return nil
 	}
+	listing, err := s.listing(x, call, principal)
+	if err != nil {
+		return err
+	}
 	if err := s.spend(x, &decision, principal, verified.Payload().Length); err != nil {
 		return err
 	}
@@ -69,7 +73,7 @@ func (s *Server) serveS3(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	return s.forward(x, &errand{method: verified.Method(), call: decision.call, payload: verified.Payload(), body: x.spender.count(body), credentials: credentials, decision: decision, principal: principal})
+	return s.forward(x, &errand{method: verified.Method(), call: decision.call, payload: verified.Payload(), body: x.spender.count(body), credentials: credentials, decision: decision, principal: principal, listing: listing})
 }
 
 // apiRequest is the request as s3api reads it. The bucket may stand in the host,

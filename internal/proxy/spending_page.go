@@ -3,7 +3,6 @@ package proxy
 import (
 	"time"
 
-	"github.com/gimme-broker/gimme/internal/budget"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
@@ -15,8 +14,6 @@ type page struct {
 	x       *exchange
 	spender *spender
 	rows    map[rowsOf]int
-	last    []rowsOf // what the last entry has added
-	held    *budget.Reservation
 	short   *refusal
 }
 
@@ -46,7 +43,7 @@ func (g *page) takes(d policy.Decision) bool {
 			g.x.noteLate([]policy.Reason{tooMany(l, int64(l.Rows)+1)})
 		}
 	}
-	held, noted, short := g.spender.counts.Reserve(g.spender.who, b.uses, b.limits, time.Now())
+	_, noted, short := g.spender.counts.Reserve(g.spender.who, b.uses, b.limits, time.Now())
 	if short != nil {
 		g.short = g.spender.refusal(short)
 		return false
@@ -54,24 +51,12 @@ func (g *page) takes(d policy.Decision) bool {
 	if !over {
 		g.x.noteLate(reasonsOf(noted))
 	}
-	g.held, g.last = held, g.last[:0]
 	for _, l := range b.limits {
 		if of := (rowsOf{l.Policy, l.Label, l.Access}); l.Rows > 0 {
 			g.rows[of]++
-			g.last = append(g.last, of)
 		}
 	}
 	return true
-}
-
-// giveBack takes the entry back that takes has counted last, because it is not
-// shown after all.
-func (g *page) giveBack() {
-	g.held.Cancel()
-	for _, of := range g.last {
-		g.rows[of]--
-	}
-	g.held, g.last = nil, nil
 }
 
 // refusal is why nothing can be shown, when a budget is used up, and otherwise

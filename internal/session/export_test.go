@@ -49,7 +49,7 @@ func (k *Keyring) AccessKeyID(id [16]byte) string { return k.active.accessKeyID(
 
 // Derive gives key and commitment of the active key.
 func (k *Keyring) Derive(salt []byte) (key, commitment []byte) {
-	key, commitment, err := k.active.derive(salt)
+	key, commitment, err := k.active.derive(sealLabel, salt)
 	if err != nil {
 		panic(err)
 	}

@@ -98,11 +98,8 @@ func (k *Keyring) Open(token, accessKeyID string) (*Session, error) {
 	if !ok {
 		return nil, ErrInvalid
 	}
-	r, known := k.roots[[kidSize]byte(sealed)]
-	if !known {
-		r = k.decoy
-	}
-	plain, ok := r.unseal(sealed, accessKeyID)
+	r, known := k.rootOf(sealed)
+	plain, ok := r.unseal(sealLabel, sealed, r.associated(accessKeyID))
 	if !ok || !known {
 		return nil, ErrInvalid
 	}
@@ -115,4 +112,12 @@ func (k *Keyring) Open(token, accessKeyID string) (*Session, error) {
 		return nil, ErrInvalid
 	}
 	return &Session{Claims: c, Key: hex.EncodeToString(r.kid[:]), SecretAccessKey: secret.New(secretKey)}, nil
+}
+
+// rootOf is the key that a token names, or one that opens nothing.
+func (k *Keyring) rootOf(sealed []byte) (r *root, known bool) {
+	if r, known = k.roots[[kidSize]byte(sealed)]; !known {
+		r = k.decoy
+	}
+	return r, known
 }

@@ -74,9 +74,10 @@ func (r *root) secretAccessKey(id [16]byte) (string, error) {
 	return base64.StdEncoding.EncodeToString(key), err
 }
 
-// derive gives the key and the commitment of one token.
-func (r *root) derive(salt []byte) (key, commitment []byte, err error) {
-	okm, err := hkdf.Key(sha256.New, r.secret, salt, sealLabel+r.deployment, keySize+commitSize)
+// derive gives the key and the commitment of one token. label says what it is
+// for.
+func (r *root) derive(label string, salt []byte) (key, commitment []byte, err error) {
+	okm, err := hkdf.Key(sha256.New, r.secret, salt, label+r.deployment, keySize+commitSize)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -104,26 +105,30 @@ func (r *root) aead(key []byte, mode aead) (cipher.AEAD, error) {
 
 // seal makes the token of plain. A salt is used once.
 func (r *root) seal(salt, plain []byte, accessKeyID string, mode aead) (string, error) {
-	key, commitment, err := r.derive(salt)
+	sealed, err := r.sealBytes(sealLabel, salt, plain, r.associated(accessKeyID), mode)
+	return prefix + base64url.EncodeToString(sealed), err
+}
+
+func (r *root) sealBytes(label string, salt, plain, associated []byte, mode aead) ([]byte, error) {
+	key, commitment, err := r.derive(label, salt)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	gcm, err := r.aead(key, mode)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	sealed := make([]byte, 0, overhead+len(plain))
 	sealed = append(append(append(sealed, r.kid[:]...), salt...), commitment...)
-	sealed = gcm.Seal(sealed, nil, plain, r.associated(accessKeyID))
-	return prefix + base64url.EncodeToString(sealed), nil
+	return gcm.Seal(sealed, nil, plain, associated), nil
 }
 
 // unseal gives the plaintext of sealed, the decoded token, or false. The
 // commitment is compared before anything is decrypted, so that a token opens
 // under one key alone.
-func (r *root) unseal(sealed []byte, accessKeyID string) ([]byte, bool) {
+func (r *root) unseal(label string, sealed, associated []byte) ([]byte, bool) {
 	salt, commitment := sealed[kidSize:kidSize+saltSize], sealed[kidSize+saltSize:headSize]
-	key, want, err := r.derive(salt)
+	key, want, err := r.derive(label, salt)
 	if err != nil || subtle.ConstantTimeCompare(commitment, want) != 1 {
 		return nil, false
 	}
@@ -131,13 +136,16 @@ func (r *root) unseal(sealed []byte, accessKeyID string) ([]byte, bool) {
 	if err != nil {
 		return nil, false
 	}
-	plain, err := gcm.Open(nil, nil, sealed[headSize:], r.associated(accessKeyID))
+	plain, err := gcm.Open(nil, nil, sealed[headSize:], associated)
 	return plain, err == nil
 }
 
-// parse decodes a token, or says that it is not of this version, not within
+// parse decodes a session token.
+func parse(token string) ([]byte, bool) { return parseSealed(prefix, token) }
+
+// parseSealed decodes a token, or says that it is not of this version, not within
 // the limits or not in the one spelling that its bytes have.
-func parse(token string) ([]byte, bool) {
+func parseSealed(prefix, token string) ([]byte, bool) {
 	body, ok := strings.CutPrefix(token, prefix)
 	// The decoder passes over line ends.
 	if !ok || len(token) > MaxToken || strings.ContainsAny(body, "\r\n") {

@@ -163,6 +163,7 @@ type Response struct {
 	Code       string  `json:"code,omitempty"` // AWS error code
 	Bytes      int64   `json:"bytes"`          // of the body that was sent
 	Objects    int     `json:"objects,omitempty"`
+	Hidden     int     `json:"hidden,omitempty"` // entries of a listing that were left out
 	DurationMS float64 `json:"duration_ms"`
 }
 

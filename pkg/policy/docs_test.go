@@ -84,7 +84,7 @@ func TestDocsTellWhatIsDecided(t *testing.T) {
 		}
 		q := policy.Question{Access: policy.Access(m[2] + "s"), Path: m[3], Scope: policy.Exact}
 		if m[2] == "list" {
-			q.Access, q.Scope = policy.Reads, policy.Under
+			q.Access, q.Scope = policy.Reads, policy.Some
 		}
 		d := s.Decide(&who, nil, q)
 		var told string

@@ -14,6 +14,8 @@ const (
 	noSourceKey   = "Invalid copy source object key"
 	badTagging    = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates."
 	badTag        = "Cannot provide multiple Tags with the same key"
+	badToken      = "The continuation token provided is incorrect"
+	badEncoding   = "Invalid Encoding Method specified in Request"
 )
 
 // inWords adds S3's own sentence and details to a refusal.

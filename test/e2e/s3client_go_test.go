@@ -81,6 +81,8 @@ func (c *goSDK) try(t *testing.T, call s3Call) (reply s3Reply, err error) {
 		}
 	case doList:
 		reply.Keys, err = c.list(ctx, call)
+	case doPages:
+		reply, err = c.pages(ctx, call)
 	case doCopy:
 		source := call.Bucket + "/" + strings.ReplaceAll(url.QueryEscape(call.Key), "+", "%20")
 		_, err = c.CopyObject(ctx, &s3.CopyObjectInput{Bucket: name, Key: aws.String(call.To), CopySource: aws.String(source)})

@@ -17,6 +17,7 @@ const (
 	doGet        operation = "get"         // Key into File
 	doHead       operation = "head"        // tells Size
 	doList       operation = "list"        // tells Keys that begin with Key
+	doPages      operation = "pages"       // tells Keys and Prefixes, in pages of Page
 	doCopy       operation = "copy"        // Key to To, within S3
 	doRange      operation = "range"       // bytes First to Last of Key into File
 	doUpload     operation = "upload"      // File as Key, in parts
@@ -40,16 +41,24 @@ type s3Call struct {
 	First, Last int64             // both count
 	Keys        []string          `json:"keys"`
 	Tags        map[string]string `json:"tags"`
+
+	Way       string `json:"way"`       // of doPages: v1, v2, versions, uploads
+	Page      int32  `json:"page"`      // entries of a page
+	Delimiter string `json:"delimiter"` // "" without
+	Encoded   bool   `json:"encoded"`   // names are wanted in URL encoding
 }
 
 // An s3Reply is what a client tells.
 type s3Reply struct {
-	Size    int64
-	Keys    []string
-	URL     string
-	Headers map[string]string
-	Tags    map[string]string
-	Error   string // of a program; it fails the test
+	Size int64
+	Keys []string
+	// Prefixes are common prefixes. Of what has several, Keys are a name, a space
+	// and the id.
+	Prefixes []string
+	URL      string
+	Headers  map[string]string
+	Tags     map[string]string
+	Error    string // of a program; it fails the test
 }
 
 // An driven is a program or a library in the hands of somebody who has read

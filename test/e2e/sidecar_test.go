@@ -84,6 +84,12 @@ CLIENTS:
 PAYROLL:
   - repo: S3
     attributes: [acme-lake/payroll/]
+LISTED:
+  - repo: S3
+    attributes: ["listed/*.pub"]
+HIDDEN:
+  - repo: S3
+    attributes: ["listed/*hidden*"]
 `,
 	"policies/customer-data.yaml": customerPolicy,
 	"policies/open-data.yaml": `name: open-data
@@ -102,6 +108,18 @@ rules:
     updates: [{data: [CLIENTS]}]
     deletes: [{data: [CLIENTS]}]
     manages: [{data: [CLIENTS]}]
+`,
+	"policies/listed.yaml": `name: listed
+data: [LISTED]
+rules:
+  - identities: {groups: [data-engineering]}
+    reads: [{data: [LISTED]}]
+`,
+	"policies/hidden.yaml": `name: hidden
+data: [HIDDEN]
+rules:
+  - identities: {groups: [hr]}
+    reads: [{data: [HIDDEN]}]
 `,
 	"policies/payroll.yaml": `name: payroll
 data: [PAYROLL]
@@ -192,8 +210,9 @@ type event struct {
 	Reasons  []struct{ Policy, Rule, Label, Access, Severity, Text string }
 	Digest   string `json:"policy_digest"`
 	Response struct {
-		Status int
-		Code   string
+		Status          int
+		Code            string
+		Objects, Hidden int
 	}
 	Error string
 }

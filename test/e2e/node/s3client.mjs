@@ -50,12 +50,26 @@ async function list({ bucket: Bucket, key: Prefix }) {
   return { keys };
 }
 
+// All that a paginator gives. There is one for the second version alone.
+async function pages({ bucket: Bucket, key: Prefix, delimiter, page: pageSize, way, encoded }) {
+  if (way !== 'v2') throw new Error(`no paginator for ${way}`);
+  const decode = encoded ? (name) => decodeURIComponent(name.replaceAll('+', ' ')) : (name) => name;
+  const input = { Bucket, Prefix, Delimiter: delimiter || undefined, EncodingType: encoded ? 'url' : undefined };
+  const reply = { keys: [], prefixes: [] };
+  for await (const page of s3.paginateListObjectsV2({ client, pageSize }, input)) {
+    reply.keys.push(...(page.Contents ?? []).map((o) => decode(o.Key)));
+    reply.prefixes.push(...(page.CommonPrefixes ?? []).map((p) => decode(p.Prefix)));
+  }
+  return reply;
+}
+
 const operations = {
   put: (call, here) => client.send(new s3.PutObjectCommand({ ...here, Body: fs.createReadStream(call.file), ContentLength: fs.statSync(call.file).size })),
   get: async (call, here) => save((await client.send(new s3.GetObjectCommand(here))).Body, call.file),
   range: async (call, here) => save((await client.send(new s3.GetObjectCommand({ ...here, Range: range(call.First, call.Last) }))).Body, call.file),
   head: async (_, here) => ({ size: (await client.send(new s3.HeadObjectCommand(here))).ContentLength }),
   list,
+  pages,
   copy: (call) => client.send(new s3.CopyObjectCommand({ Bucket: call.bucket, Key: call.to, CopySource: source(call.bucket, call.key) })),
   upload: (call, here) => new Upload({ client, partSize, params: { ...here, Body: fs.createReadStream(call.file) } }).done(),
   download: (call, here) => download(here, call.file),
@@ -67,7 +81,7 @@ const operations = {
     tags: Object.fromEntries((await client.send(new s3.GetObjectTaggingCommand(here))).TagSet.map((t) => [t.Key, t.Value])),
   }),
 };
-const telling = new Set(['head', 'list', 'presign get', 'presign put', 'get tags']);
+const telling = new Set(['head', 'list', 'pages', 'presign get', 'presign put', 'get tags']);
 
 for await (const line of readline.createInterface({ input: process.stdin })) {
   const call = JSON.parse(line);

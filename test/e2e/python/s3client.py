@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import urllib.parse
 
 import boto3
 from botocore.config import Config
@@ -46,8 +47,30 @@ def listed(call, _):
     return {"keys": [o["Key"] for page in pages for o in page.get("Contents", [])]}
 
 
+def paged(call, _):
+    """All that a paginator gives, with encoded names decoded."""
+    name, entries, ident = {
+        "v1": ("list_objects", ["Contents"], None), "v2": ("list_objects_v2", ["Contents"], None),
+        "versions": ("list_object_versions", ["Versions", "DeleteMarkers"], "VersionId"),
+        "uploads": ("list_multipart_uploads", ["Uploads"], "UploadId"),
+    }[call["way"]]
+    asked = {"Bucket": call["bucket"], "Prefix": call["key"], "PaginationConfig": {"PageSize": call["page"]}}
+    if call["delimiter"]:
+        asked["Delimiter"] = call["delimiter"]
+    decode = str
+    if call["encoded"]:  # botocore decodes what it has asked for by itself
+        asked["EncodingType"], decode = "url", urllib.parse.unquote_plus
+    keys, prefixes = [], []
+    for page in client.get_paginator(name).paginate(**asked):
+        for kind in entries:
+            keys += [decode(o["Key"]) + (" " + o[ident] if ident else "") for o in page.get(kind, [])]
+        prefixes += [decode(p["Prefix"]) for p in page.get("CommonPrefixes", [])]
+    return {"keys": keys, "prefixes": prefixes}
+
+
 operations = {
     "put": put,
+    "pages": paged,
     "get": lambda call, here: save(client.get_object(**here)["Body"], call["file"]),
     "range": lambda call, here: save(
         client.get_object(**here, Range=f"bytes={call['First']}-{call['Last']}")["Body"], call["file"]),
@@ -71,8 +94,8 @@ for line in sys.stdin:
     try:
         answer = operations[call["do"]](call, {"Bucket": call["bucket"], "Key": call["key"]})
         reply = {}
-        for name in ("size", "keys", "url", "tags"):
-            if answer and name in answer and call["do"] in ("head", "list", "presign get", "presign put", "get tags"):
+        for name in ("size", "keys", "prefixes", "url", "tags"):
+            if answer and name in answer and call["do"] in ("head", "list", "pages", "presign get", "presign put", "get tags"):
                 reply[name] = answer[name]
     except Exception as error:
         reply = {"error": f"{type(error).__name__}: {error}"}
