@@ -186,12 +186,12 @@ func (s *lister) want(query url.Values) (entries, deleted, prefixes []string) {
 func randomThings(d draw, operation string) []item {
 	keys := map[string]bool{}
 	for range d.IntN(60) {
-		key := ""
+		var key strings.Builder
 		for range d.IntN(3) {
-			key += d.of("open/", "a b/", "a+b/", "é/", "known/", "x//", "n&/", "canary/", "canary-dir/", "canary%2F/", "zz/canary/")
+			key.WriteString(d.of("open/", "a b/", "a+b/", "é/", "known/", "x//", "n&/", "canary/", "canary-dir/", "canary%2F/", "zz/canary/"))
 		}
-		key += d.of("a", "b", "c", "m", "z", "~") + strconv.Itoa(d.IntN(20)) + d.of(".txt", ".txt", "canary", ".canary")
-		keys[key] = true
+		key.WriteString(d.of("a", "b", "c", "m", "z", "~") + strconv.Itoa(d.IntN(20)) + d.of(".txt", ".txt", "canary", ".canary"))
+		keys[key.String()] = true
 	}
 	var things []item
 	for key := range keys {

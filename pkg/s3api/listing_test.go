@@ -135,8 +135,8 @@ func members(v reflect.Type, at string, into map[string]bool) {
 		into[at] = true
 		return
 	}
-	for i := range v.NumField() {
-		if f := v.Field(i); f.IsExported() && f.Name != "ResultMetadata" {
+	for f := range v.Fields() {
+		if f.IsExported() && f.Name != "ResultMetadata" {
 			members(f.Type, strings.TrimPrefix(at+"."+f.Name, "."), into)
 		}
 	}
