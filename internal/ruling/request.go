@@ -90,23 +90,24 @@ func (r Request) Matter() (*Matter, error) {
 			return nil, sentence(err)
 		}
 	}
-	m.Questions = Questions(r.filtered(m.Call.Targets))
+	m.Questions = Asked(m.Call, r.Strict)
 	return m, nil
 }
 
-// filtered are the targets of a call whose answer, if it is a listing, shows only
-// what may be read: that there is something is enough.
-func (r Request) filtered(targets []s3api.Target) []s3api.Target {
-	if r.Strict {
-		return targets
-	}
-	targets = slices.Clone(targets)
-	for i, t := range targets {
-		if t.Access == s3api.Reads && t.Scope == s3api.Under {
-			targets[i].Scope = s3api.Some
+// Asked puts a call to the policy. A listing shows only what may be read, so that
+// something of what it could show is enough; a strict one shows everything, and
+// needs it all.
+func Asked(call *s3api.Call, strict bool) []policy.Question {
+	targets := call.Targets
+	if !strict {
+		targets = slices.Clone(targets)
+		for i, t := range targets {
+			if t.Access == s3api.Reads && t.Scope == s3api.Under { // listings alone read so
+				targets[i].Scope = s3api.Some
+			}
 		}
 	}
-	return targets
+	return Questions(targets)
 }
 
 // access asks about a kind of access alone.
