@@ -72,7 +72,7 @@ func (s *Server) judge(x *exchange, call *s3api.Call, p *policy.Principal, held 
 	case "DeleteObjects":
 		return s.judgeBatch(x, call, p, held)
 	}
-	questions := x.rules.questions(call)
+	questions := ruling.Asked(call, x.rules.strict)
 	x.event.Request.Targets = asTargets(questions)
 	v, d := verdict{call: call, conditional: call.Conditional()}, x.ask(p, nil, questions)
 	if wanted := d.WantsTags(); len(wanted) > 0 {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/gimme-broker/gimme/internal/ruling"
@@ -16,19 +15,6 @@ const (
 	listingFilter = "filter"
 	listingStrict = "strict"
 )
-
-// questions are those that decide on a call. A listing that is filtered is
-// allowed if something in it may be read.
-func (r *rules) questions(call *s3api.Call) []policy.Question {
-	targets := call.Targets
-	if !r.strict && call.Lists() {
-		targets = slices.Clone(targets)
-		for i := range targets {
-			targets[i].Scope = s3api.Some
-		}
-	}
-	return ruling.Questions(targets)
-}
 
 // reading decides whether what lies at name in bucket, or begins with it, may be
 // read.

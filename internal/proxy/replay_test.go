@@ -87,6 +87,7 @@ func TestReplayOfTheSidecarsOwnLog(t *testing.T) {
 		{"with conditions", withConditions, "", []replay.Cause{replay.Tags}},
 		{"in monitor mode", withConditions, ", mode: monitor", []replay.Cause{replay.Tags}},
 		{"with limits", withLimits, "", []replay.Cause{replay.Limited}},
+		{"with strict listings", "", ", listing: strict", nil},
 		{"with limits in monitor mode", withLimits, ", mode: monitor", []replay.Cause{replay.Limited}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gimme-broker/gimme/internal/ruling"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
 )
@@ -203,12 +204,7 @@ func (s *Server) sendBuckets(x *exchange, e *errand, response *http.Response) er
 
 // mayUse says whether p may do anything at all in bucket.
 func (x *exchange) mayUse(p *policy.Principal, bucket string) bool {
-	for _, access := range []policy.Access{policy.Reads, policy.Updates, policy.Deletes, policy.Manages} {
-		if x.rules.set.Decide(p, &x.facts, policy.Question{Access: access, Path: bucket, Scope: policy.Some}).Allowed {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ruling.Shown(bucket), func(q policy.Question) bool { return x.rules.set.Decide(p, &x.facts, q).Allowed })
 }
 
 // sendDeleted answers a batch of deletes: what the upstream says of those it

@@ -39,13 +39,13 @@ func (c *Config) readRules() (*rules, error) {
 	}
 	return &rules{
 		set: book.Set, warnings: book.Warnings, failed: trial.Run(book, time.Now()).Faults(),
-		monitor: c.Policy.Mode.V == modeMonitor, brief: c.Policy.ExplainToCaller.V == explainBrief, strict: c.Policy.Listing.V == listingStrict,
+		monitor: c.Policy.Mode.V == modeMonitor, brief: c.Policy.ExplainToCaller.V == explainBrief, strict: book.Strict,
 	}, nil
 }
 
 // rulebook is what counts of the configuration for what decides.
 func (c *Config) rulebook() *rulebook.Config {
-	b := &rulebook.Config{File: c.file, DataMap: c.Policy.DataMap, Policies: c.Policy.Policies, Unlabelled: c.Policy.Unlabelled, Mode: c.Policy.Mode}
+	b := &rulebook.Config{File: c.file, DataMap: c.Policy.DataMap, Policies: c.Policy.Policies, Unlabelled: c.Policy.Unlabelled, Mode: c.Policy.Mode, Listing: c.Policy.Listing}
 	for _, r := range c.Roles {
 		role := rulebook.Role{Everyone: r.Everyone}
 		for _, g := range r.Groups {
