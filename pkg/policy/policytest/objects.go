@@ -29,8 +29,11 @@ func cut(location string) (container, name string) {
 // covers says whether the location covers the object, or the container itself
 // when name is empty.
 func covers(location, container, name string) bool {
-	c, n := cut(location)
-	return matches(c, container) && (n == "" || name != "" && matches(n, name))
+	if c, _, _ := strings.Cut(location, "/"); !matches(c, container) { // by far the most
+		return false
+	}
+	_, n := cut(location)
+	return n == "" || name != "" && matches(n, name)
 }
 
 // labels are those of an object, or of the container itself when name is
