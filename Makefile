@@ -8,7 +8,7 @@ SHELL       := bash
 .DELETE_ON_ERROR:
 MAKEFLAGS   += --no-builtin-rules --no-print-directory
 
-MODULES  := . test/e2e
+MODULES  := . test/e2e test/engines
 FUZZTIME ?= 30s
 BENCH    ?= .
 STORY    ?= .
@@ -48,12 +48,15 @@ bin/staticcheck bin/govulncheck &: .ci/tools/go.mod .ci/tools/go.sum
 build: ## build bin/gimme
 	go build -trimpath -o bin/ ./cmd/gimme
 
-.PHONY: test test-unit test-e2e
-test: setup test-unit test-e2e ## install what is needed and run every test
+.PHONY: test test-unit test-engines test-e2e
+test: setup test-unit test-engines test-e2e ## install what is needed and run every test
 
 test-unit: ## unit tests, in random order, with the race detector
 	go test -race -shuffle=on -timeout $(TIMEOUT) ./...
 	go test -timeout $(TIMEOUT) ./pkg/policy # all seeds, which are too many for the race detector
+
+test-engines: ## one case for gimme, Cedar, OPA and Casbin, with the same answers
+	cd test/engines && go test -timeout $(TIMEOUT) ./...
 
 test-e2e: setup ## the end-to-end stories (STORY=TestName for one)
 	cd test/e2e && go test -count=1 -timeout $(TIMEOUT) -run '$(STORY)' ./...
@@ -83,6 +86,11 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 .PHONY: bench
 bench: ## every benchmark (BENCH=Name for some)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: bench-policy
+bench-policy: ## decisions by size, and beside those of Cedar, OPA and Casbin
+	go test -run '^$$' -bench . -benchmem ./pkg/policy
+	cd test/engines && go test -run '^$$' -bench . -benchmem .
 
 .PHONY: ci
 ci: packages lint vuln test release-check ## all that a change has to pass

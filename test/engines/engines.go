@@ -53,13 +53,12 @@ type rule struct {
 
 // A request is what one group of facts asks.
 type request struct {
-	groups   []string
-	access   policy.Access
-	path     string
-	labels   []string // of path
-	from     netip.Addr
-	age      time.Duration // of the login
-	internal bool          // whether from is in network
+	groups []string
+	access policy.Access
+	path   string
+	labels []string // of path
+	from   netip.Addr
+	age    time.Duration // of the login
 }
 
 // A problem is the case.
@@ -84,11 +83,9 @@ func newProblem() problem {
 	for b := range buckets {
 		for i := range prefixes {
 			// Four prefixes, and one in the first of them, of the next label.
-			text := fmt.Sprintf("bucket-%d/team-%d/", b, i/5*5+i%5)
-			label := labels[(i/5*5+i%5)%3]
+			text, label := fmt.Sprintf("bucket-%d/team-%d/", b, i), labels[i%3]
 			if i%5 == 4 {
-				text = fmt.Sprintf("bucket-%d/team-%d/in/", b, i/5*5)
-				label = labels[(i/5*5+1)%3]
+				text, label = fmt.Sprintf("bucket-%d/team-%d/in/", b, i-4), labels[(i-3)%3]
 			}
 			p.locations[text] = label
 			p.order = append(p.order, text)
@@ -124,11 +121,7 @@ func (p problem) requests(n int) []request {
 		for range 8 {
 			q.groups = append(q.groups, names[r.IntN(len(names))])
 		}
-		if q.internal = r.IntN(2) == 0; q.internal {
-			q.from = netip.AddrFrom4([4]byte{10, byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())})
-		} else {
-			q.from = netip.AddrFrom4([4]byte{11, byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())})
-		}
+		q.from = netip.AddrFrom4([4]byte{byte(10 + r.IntN(2)), byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())})
 		q.path = fmt.Sprintf("%s2026/%02d/part-%04d.parquet", p.order[r.IntN(len(p.order))], 1+r.IntN(12), r.IntN(10_000))
 		if r.IntN(50) == 0 {
 			q.path = "bucket-1/elsewhere/x"

@@ -56,28 +56,41 @@ func TestAllEnginesAgree(t *testing.T) {
 	}
 }
 
+// BenchmarkDecide asks each engine the same requests, those that are allowed and
+// those that are not by themselves: only gimme says why.
 func BenchmarkDecide(b *testing.B) {
 	p := newProblem()
-	requests := p.requests(1 << 12)
-	for _, e := range append(engines, struct {
-		name     string
-		make     func(problem) (engine, error)
-		requests int
-	}{"reference", newReference, 0}) {
+	requests := map[string][]request{}
+	slow, err := newReference(p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, q := range p.requests(1 << 12) {
+		name := "blocked"
+		if allowed, err := slow.decide(q); err != nil {
+			b.Fatal(err)
+		} else if allowed {
+			name = "allowed"
+		}
+		requests[name] = append(requests[name], q)
+	}
+	for _, e := range engines {
 		made, err := e.make(p)
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Run(e.name, func(b *testing.B) {
-			b.ReportAllocs()
-			i := 0
-			for b.Loop() {
-				i = (i + 1) % len(requests)
-				if _, err := made.decide(requests[i]); err != nil {
-					b.Fatal(err)
+		for _, name := range []string{"allowed", "blocked"} {
+			b.Run(e.name+"/"+name, func(b *testing.B) {
+				b.ReportAllocs()
+				i := 0
+				for b.Loop() {
+					i = (i + 1) % len(requests[name])
+					if allowed, err := made.decide(requests[name][i]); err != nil || allowed != (name == "allowed") {
+						b.Fatal(allowed, err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 

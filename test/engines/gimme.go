@@ -45,7 +45,8 @@ func (q request) ask() (*policy.Principal, *policy.Facts, policy.Question) {
 		policy.Question{Access: q.access, Path: q.path, Scope: policy.Exact}
 }
 
-// gimme decides with pkg/policy.
+// gimme decides with pkg/policy. What it allocates for a request that is allowed
+// is what ask makes.
 type gimme struct{ set *policy.Set }
 
 func newGimme(p problem) (engine, error) {
