@@ -28,6 +28,7 @@ type head struct {
 	under  labels // of everything that begins with it
 	globs  []glob // of some of what begins with it
 	below  labels // of this head and every head that begins with it, whatever their kind
+	places []int  // in the area's, ascending
 }
 
 // A glob is a name pattern with more after its first '*'.
@@ -96,6 +97,11 @@ func newArea(container string, entries []entry, count int) *area {
 		a.heads = append(a.heads, *heads[text])
 	}
 	slices.SortFunc(a.places, func(a, b place) int { return cmp.Compare(a.order, b.order) })
+	for i := range a.places {
+		star := strings.IndexByte(a.places[i].pattern+"*", '*')
+		at, _ := slices.BinarySearch(a.texts, a.places[i].pattern[:star])
+		a.heads[at].places = append(a.heads[at].places, i)
+	}
 	a.nest()
 	a.gather()
 	return a
@@ -174,6 +180,36 @@ func (a *area) exact(name string, set labels) {
 			if match(g.rest, tail) {
 				set.add(g.label)
 			}
+		}
+	}
+}
+
+// tryBehind hands to try the places of patterns that can match a name which begins
+// with prefix: those that begin with it, and those with which it begins. Of each
+// head they are in order, and no further ones are tried once try is done.
+func (a *area) tryBehind(prefix string, try func(*place) (done bool)) {
+	of := func(places []int) {
+		for _, i := range places {
+			if try(&a.places[i]) {
+				return
+			}
+		}
+	}
+	if prefix == "" { // all of them, which are in order as they stand
+		for i := range a.places {
+			if try(&a.places[i]) {
+				return
+			}
+		}
+		return
+	}
+	at, _ := slices.BinarySearch(a.texts, prefix)
+	for i := at; i < len(a.texts) && strings.HasPrefix(a.texts[i], prefix); i++ {
+		of(a.heads[i].places)
+	}
+	for i := at - 1; i >= 0; i = a.heads[i].parent {
+		if strings.HasPrefix(prefix, a.texts[i]) {
+			of(a.heads[i].places)
 		}
 	}
 }

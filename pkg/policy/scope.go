@@ -194,25 +194,26 @@ func (a *asking) search(scope Scope, granted, set labels, bare bool) bool {
 	if scope == Mapped && a.name == "" && fits(anyByte) && !set.empty() {
 		return true
 	}
-	best := place{order: nobody}
-	name := ""
-	for _, area := range a.areas {
-		for _, p := range area.places {
-			if p.order >= best.order {
-				break
-			}
-			if sample, ok := a.sample(scope, p, granted, fits); ok {
-				best, name = p, sample
-				break
-			}
+	first, name := nobody, ""
+	try := func(p *place) (done bool) {
+		if p.order >= first {
+			return true
 		}
+		sample, ok := a.sample(scope, p, granted, fits)
+		if ok {
+			first, name = p.order, sample
+		}
+		return ok
 	}
-	return best.order != nobody && fits(name)
+	for _, area := range a.areas {
+		area.tryBehind(a.name, try)
+	}
+	return first != nobody && fits(name)
 }
 
 // sample finds a name that place covers, and as few others as can be, and that
 // fits.
-func (a *asking) sample(scope Scope, p place, granted labels, fits func(string) bool) (string, bool) {
+func (a *asking) sample(scope Scope, p *place, granted labels, fits func(string) bool) (string, bool) {
 	if !granted.has(p.label) {
 		return "", false
 	}
