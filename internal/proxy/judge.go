@@ -86,7 +86,7 @@ func (s *Server) judge(x *exchange, call *s3api.Call, p *policy.Principal, held 
 		return verdict{}, x.hinted(x.blocked(p, call.Operation, "s3://"+strings.TrimSuffix(call.Bucket+"/"+call.Key, "/"), d), call, p)
 	}
 	v.add(d, "")
-	v.bill.add(d.Decision, x.rules.monitor, func(access policy.Access) int64 { return objectsOf(call, access) })
+	v.bill.add(d.Decision, func(access policy.Access) int64 { return objectsOf(call, access) })
 	return v, nil
 }
 

@@ -54,7 +54,7 @@ func (s *Server) judgeBatch(x *exchange, call *s3api.Call, p *policy.Principal, 
 			continue
 		}
 		v.add(m.decided, m.key)
-		v.bill.add(m.Decision, x.rules.monitor, func(policy.Access) int64 { return 1 })
+		v.bill.add(m.Decision, func(policy.Access) int64 { return 1 })
 	}
 	noted, err := x.limitRows(p, call, v.bill)
 	if err != nil {

@@ -23,7 +23,6 @@ const pollInterval = time.Second
 // rules is a data map with its policies, as they were read at one moment.
 type rules struct {
 	set      *policy.Set
-	monitor  bool // what it would block is let through
 	brief    bool // who is blocked is not told why
 	strict   bool // listings are not filtered
 	warnings []strictyaml.Fault
@@ -39,7 +38,7 @@ func (c *Config) readRules() (*rules, error) {
 	}
 	return &rules{
 		set: book.Set, warnings: book.Warnings, failed: trial.Run(book, time.Now()).Faults(),
-		monitor: c.Policy.Mode.V == modeMonitor, brief: c.Policy.ExplainToCaller.V == explainBrief, strict: book.Strict,
+		brief: c.Policy.ExplainToCaller.V == explainBrief, strict: book.Strict,
 	}, nil
 }
 

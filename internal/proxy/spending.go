@@ -23,10 +23,9 @@ type bill struct {
 
 // add adds what a decision allows. Of each kind of access objects says how many
 // are used; that several policies bound it does not make it more.
-func (b *bill) add(d policy.Decision, monitor bool, objects func(policy.Access) int64) {
+func (b *bill) add(d policy.Decision, objects func(policy.Access) int64) {
 	var counted []budget.Use
 	for _, l := range d.Limits() {
-		l.Monitored = l.Monitored || monitor
 		if !slices.ContainsFunc(b.limits, func(have policy.Limit) bool { return sameLimit(have, l) }) {
 			b.limits = append(b.limits, l)
 		}

@@ -32,7 +32,7 @@ func (s *Server) newPage(x *exchange, call *s3api.Call, p *policy.Principal) *pa
 // ends before it; the entry is then not counted.
 func (g *page) takes(d policy.Decision) bool {
 	var b bill
-	b.add(d, g.x.rules.monitor, func(policy.Access) int64 { return 1 })
+	b.add(d, func(policy.Access) int64 { return 1 })
 	over := false
 	for _, l := range b.limits {
 		if l.Rows > 0 && g.rows[rowsOf{l.Policy, l.Label, l.Access}] >= l.Rows {

@@ -251,6 +251,20 @@ func TestBudgetOfUploads(t *testing.T) {
 	c.wantLetThrough(t, response.StatusCode, body, audit.Allowed)
 }
 
+// The bytes of an upload are updates, whatever else it does.
+func TestBytesOfAnUploadWithAnACL(t *testing.T) {
+	c := start(t, nil)
+	c.store.answerWith(ok)
+	c.ruled("{updates: [{data: any, bytes: 30B/1h}], manages: [{data: any, bytes: 5B/1h}]}")
+	keys := c.login(nil)
+	for i, want := range []int{200, 503} {
+		response, body := c.raw(keys, http.MethodPut, "/lake/customers/x", sigv4.UnsignedPayload, strings.NewReader(strings.Repeat("x", 20)), "X-Amz-Acl", "public-read")
+		if response.StatusCode != want || want == 503 && !strings.Contains(body, "lets you update 30B") {
+			t.Errorf("upload %d: %d %s", i, response.StatusCode, body)
+		}
+	}
+}
+
 // Of the grants that speak for somebody one with room is enough; of the policies
 // over a label each must have some.
 func TestBudgetsOfSeveralGrants(t *testing.T) {
@@ -283,6 +297,19 @@ rules:
 	c.events()
 	for i, want := range []int{200, 503} {
 		response, body := c.raw(alice, http.MethodGet, "/lake/public/x", sigv4.UnsignedPayload, nil)
+		if response.StatusCode != want {
+			t.Errorf("request %d: %d %s", i, response.StatusCode, body)
+		}
+	}
+
+	// What several policies bound is used once.
+	c.policies("name: customer-data\ndata: [SENSITIVE]\nrules: [{reads: [{data: any, rateLimit: 2/30m}]}]\n")
+	c.write("policies/more.yaml", "name: more\ndata: [SENSITIVE]\nrules: [{reads: [{data: any, rateLimit: 5/30m}]}]\n")
+	if err := c.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{200, 200, 503} {
+		response, body := c.raw(bobs, http.MethodGet, "/lake/customers/x", sigv4.UnsignedPayload, nil)
 		if response.StatusCode != want {
 			t.Errorf("request %d: %d %s", i, response.StatusCode, body)
 		}

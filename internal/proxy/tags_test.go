@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/sigv4"
@@ -23,8 +24,9 @@ type shelf struct {
 	mu       sync.Mutex // guards what follows
 	versions []thing    // from the oldest to the one that is there
 	asked    []string
-	swapAt   int    // before that question another object takes the place; 0: never
-	fail     string // the status with which tags are answered; "": with tags
+	first    time.Time // when it was asked first
+	swapAt   int       // before that question another object takes the place; 0: never
+	fail     string    // the status with which tags are answered; "": with tags
 	copied   []string
 }
 
@@ -55,6 +57,9 @@ func (s *shelf) answer(w http.ResponseWriter, r *http.Request) bool {
 	}
 	if err != nil || signature.AccessKeyID != upstreamKey {
 		s.t.Errorf("%s %s is not signed: %v", r.Method, r.RequestURI, err)
+	}
+	if s.asked == nil {
+		s.first = time.Now()
 	}
 	s.asked = append(s.asked, r.Method+" "+strings.TrimPrefix(r.RequestURI, "/lake/customers/"))
 	if len(s.asked) == s.swapAt {
@@ -173,6 +178,9 @@ func TestObjectTagsLetRead(t *testing.T) {
 			if seen := shelf.seen(); !slices.Equal(seen, test.asked) {
 				t.Errorf("asked %q, want %q", seen, test.asked)
 			}
+			if !e.Time.Before(shelf.first) {
+				t.Errorf("judged by %v, though the tags were asked for at %v", e.Time, shelf.first)
+			}
 			if len(e.Reasons) != 1 || e.Reasons[0].Rule != "rule 1" || e.Upstream == nil || strings.Contains(c.rawEvents(), "class=") {
 				t.Errorf("decision: %+v %+v", e.Reasons, e.Upstream)
 			}
@@ -221,6 +229,34 @@ func TestObjectTagsBlock(t *testing.T) {
 	}
 	if len(answers) != 1 {
 		t.Errorf("the answers differ: %v", answers)
+	}
+}
+
+// The client's own condition is judged by what was found, once the policy has let
+// the person know of it. Then nothing is read, and nothing counts.
+func TestAConditionThatFailsBeforeTheRead(t *testing.T) {
+	c, _ := withShelf(t, "public", nil)
+	c.policies(strings.Replace(ruleOfTags, "    reads: [{data: any}]", "    reads: [{data: any, rateLimit: 1/1h}]", 1))
+	keys := c.login(bob)
+	for class, want := range map[string]int{"public": 412, "secret": 403} {
+		shelf := c.shelve(t, class, nil)
+		response, body := c.raw(keys, http.MethodGet, "/lake/customers/x", sigv4.UnsignedPayload, nil, "If-Match", `"other"`)
+		if seen := shelf.seen(); response.StatusCode != want || !slices.Equal(seen, []string{"GET x?tagging=", "HEAD x", "GET x?tagging="}) {
+			t.Errorf("%s: %d %s, asked %q", class, response.StatusCode, body, seen)
+		}
+		if want == 412 {
+			if events := c.ended(2); len(events) != 2 || events[0].Decision != audit.Allowed || events[1].Response.Code != "PreconditionFailed" {
+				t.Errorf("events: %+v", events)
+			}
+		} else {
+			c.wantOneRefusal("AccessDenied", "bob@example.com")
+		}
+	}
+	c.shelve(t, "public", nil)
+	for i, want := range []int{200, 503} {
+		if response, body := c.raw(keys, http.MethodGet, "/lake/customers/x", sigv4.UnsignedPayload, nil); response.StatusCode != want {
+			t.Errorf("read %d: %d %s", i, response.StatusCode, body)
+		}
 	}
 }
 
@@ -310,7 +346,7 @@ func TestRacingTags(t *testing.T) {
 					if strings.Contains(body, "this is secret") || slices.Contains(shelf.copied, "this is secret") {
 						t.Fatalf("the other object was served: %q", shelf.seen())
 					}
-					if etag := response.Header.Get("Etag"); request[0] == "HEAD" && response.StatusCode == 200 && etag != shelf.first(t) {
+					if etag := response.Header.Get("Etag"); request[0] == "HEAD" && response.StatusCode == 200 && etag != shelf.oldest() {
 						t.Errorf("the other object was told of: %s", etag)
 					}
 					switch response.StatusCode {
@@ -332,9 +368,8 @@ func TestRacingTags(t *testing.T) {
 	}
 }
 
-// first is the ETag of the object that was there first.
-func (s *shelf) first(t *testing.T) string {
-	t.Helper()
+// oldest is the ETag of the object that was there first.
+func (s *shelf) oldest() string {
 	if s.suspended {
 		return `"null0"`
 	}
