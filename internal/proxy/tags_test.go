@@ -209,7 +209,7 @@ func TestObjectTagsBlock(t *testing.T) {
 				shelf.versions = nil
 			}
 			response, body := c.raw(keys, http.MethodGet, "/lake/customers/x", sigv4.UnsignedPayload, nil)
-			if response.StatusCode != 403 {
+			if response.StatusCode != 403 || !strings.Contains(body, "but its tags are not known; needed: for objects tagged class=public.") {
 				t.Errorf("got %d %s", response.StatusCode, body)
 			}
 			if seen := shelf.seen(); !slices.Equal(seen, []string{"GET x?tagging="}) {
