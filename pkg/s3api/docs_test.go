@@ -88,8 +88,8 @@ func servedTable() string {
 			access = appendNew(access, kind)
 			actions = appendNew(actions, strings.TrimSuffix(t.action+", "+t.versioned, ", "))
 		}
-		if op.name == "ListBuckets" {
-			access, actions = []string{"anyone; the answer is filtered"}, []string{"s3:ListAllMyBuckets"}
+		if op.filtered != "" {
+			access, actions = []string{"anyone; the answer is filtered"}, []string{op.filtered}
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", op.name, shape(op), strings.Join(access, "; "), strings.Join(actions, "; "))
 	}

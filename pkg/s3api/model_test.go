@@ -190,6 +190,7 @@ func checkParsed(t *testing.T, row s3api.Operation, sent captured) {
 	if call.Operation != row.Name {
 		t.Errorf("it is taken for %s", call.Operation)
 	}
+	permitted(t, call.Targets)
 	var actions []string
 	for _, target := range call.Targets {
 		actions = append(actions, target.Action)

@@ -36,6 +36,9 @@ type operation struct {
 
 	touches []touch
 	extras  []implication // further targets that headers imply
+	// filtered is the action of an operation that touches nothing, because anyone
+	// may ask and is answered with less.
+	filtered string
 	// perObject says that touches and extras hold for each object that the
 	// document names.
 	perObject bool

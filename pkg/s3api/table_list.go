@@ -9,6 +9,7 @@ var listOperations = []operation{
 		// returned in one page, so that no continuation token is ever issued.
 		name: "ListBuckets", method: http.MethodGet, level: onService, ownerless: true,
 		params: []string{"prefix", "bucket-region"}, drops: []string{"max-buckets"},
+		filtered: "s3:ListAllMyBuckets",
 	},
 	{
 		name: "HeadBucket", method: http.MethodHead, level: onBucket,
