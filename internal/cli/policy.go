@@ -36,7 +36,7 @@ commands.`,
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.policyCheck(), a.policyTest(), a.policyReplay(), a.policyExplain(), a.policyWhoCan(), a.policyDiff())
+	c.AddCommand(a.policyCheck(), a.policyTest(), a.policyReplay(), a.policyExplain(), a.policyWhoCan(), a.policyDiff(), a.policyIAM())
 	return c
 }
 

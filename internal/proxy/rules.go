@@ -133,3 +133,6 @@ func (s *Server) namedGroups() []string {
 	}
 	return groups
 }
+
+// PolicySet is the data map with the policies, as Load has read them.
+func (c *Config) PolicySet() *policy.Set { return c.loaded.rules.set }

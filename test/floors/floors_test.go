@@ -35,6 +35,7 @@ var rules = []rule{
 	{"internal/config", client, "the client does not know the sidecar"},
 	{"internal/store", client, "the client does not know the sidecar"},
 	{"internal/workload", client, "the client does not know the sidecar"},
+	{"internal/iampolicy", append([]string{module + "internal/rulebook", module + "internal/cli"}, client...), "policies of AWS are written of what one is given"},
 	{"internal/idp", client, "the client does not know the sidecar"},
 	{"internal/shellenv", client, "the client does not know the sidecar"},
 	{"internal/doctor", client, "the client does not know the sidecar"},
