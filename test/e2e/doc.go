@@ -5,7 +5,9 @@
 // every signature, the browser Chromium, the clients the aws CLI, the SDKs for Go,
 // JavaScript and Python, minio-go, rclone and s3cmd. Between the sidecar and the upstream stands a
 // recorder that changes nothing, so that a test can tell that a refused request
-// never went further.
+// never went further. IAM policies are judged by iam-policy and iam-simulate of
+// cloud-copilot, Terraform by the library behind terraform fmt, and by terraform
+// itself where it is on the machine.
 //
 // `make setup` installs what the tests need, `make test-e2e` runs them.
 package e2e

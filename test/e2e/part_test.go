@@ -89,7 +89,7 @@ func findNode() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, name := range []string{"oidc-provider", "playwright-core", "@aws-sdk/client-s3", "@aws-sdk/lib-storage", "@aws-sdk/s3-request-presigner"} {
+	for _, name := range []string{"oidc-provider", "playwright-core", "@aws-sdk/client-s3", "@aws-sdk/lib-storage", "@aws-sdk/s3-request-presigner", "@cloud-copilot/iam-simulate"} {
 		if _, err := os.Stat(filepath.Join(folder, "node_modules", name)); err != nil {
 			return "", err
 		}
