@@ -54,7 +54,7 @@ test: setup test-unit test-engines test-e2e ## install what is needed and run ev
 test-unit: ## unit tests, in random order, with the race detector
 	go test -race -shuffle=on -timeout $(TIMEOUT) ./...
 	go test -timeout $(TIMEOUT) ./pkg/policy # all seeds, which are too many for the race detector
-	go test -run '^$$' -fuzz '^FuzzDecideAgainstReference$$' -fuzztime 20s ./pkg/policy
+	go test -run '^$$' -fuzz '^FuzzDecideAgainstReference$$' -fuzztime 20s -fuzzminimizetime 10x ./pkg/policy
 
 test-engines: ## one case for gimme, Cedar, OPA and Casbin, with the same answers
 	cd test/engines && go test -timeout $(TIMEOUT) ./...
