@@ -267,32 +267,6 @@ type AssumeRole struct {
 	STSEndpoint text `yaml:"sts_endpoint"`
 }
 
-// Policy says what decides.
-type Policy struct {
-	// DataMap is the file that says where which data lives. Required.
-	DataMap text `yaml:"data_map"`
-
-	// Policies are files, or folders of which all *.yaml and *.yml files are read,
-	// those of their folders too. Tests may lie among them. Required.
-	Policies []text `yaml:"policies"`
-
-	// Unlabelled is deny (the default) or allow: what happens to data that no
-	// entry of the data map covers.
-	Unlabelled text `yaml:"unlabelled"`
-
-	// Mode is enforce (the default) or monitor: what would be blocked is then let
-	// through, and the event says so.
-	Mode text `yaml:"mode"`
-
-	// ExplainToCaller is full (the default) or brief: who is blocked is then told
-	// neither label nor policy, nor what is needed. The event has it all the same.
-	ExplainToCaller text `yaml:"explain_to_caller"`
-
-	// Listing is filter (the default: a listing shows what the person may read) or
-	// strict (it is refused unless they may read all that it could show).
-	Listing text `yaml:"listing"`
-}
-
 // Audit says where events go.
 type Audit struct {
 	// File is appended to; "-" is standard output. Required.
@@ -330,13 +304,6 @@ const (
 const (
 	dotSegmentsRefuse = "refuse"
 	dotSegmentsKeep   = "keep"
-)
-
-const (
-	modeEnforce  = "enforce"
-	modeMonitor  = "monitor"
-	explainFull  = "full"
-	explainBrief = "brief"
 )
 
 // loaded is what Load has read from the files that the configuration names.

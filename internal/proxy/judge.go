@@ -20,7 +20,8 @@ type verdict struct {
 	fault       error // why it is not sent after all: a condition of the client's does not hold
 	allowed     ruled
 	noted       ruled             // what would be blocked, were it not for monitor mode
-	blocked     map[object]string // of a batch: what is left out, and what the person is told
+	left        ruled             // of a batch: what is left out
+	blocked     map[object]string // the same, and what the person is told
 	answered    bool              // nothing is left to forward, and the client has been told
 	bill        bill
 }
@@ -137,9 +138,12 @@ func (v *verdict) note(reasons []policy.Reason) {
 	v.allowed = ruled{}
 }
 
-// record writes the decision to let the call through. Of a batch that is allowed
-// for some objects and would be blocked for others, each has an event.
+// record writes the decision to let the call through. Of a batch whose objects
+// are decided on differently each answer has an event.
 func (x *exchange) record(v verdict) error {
+	if err := x.recordLeft(v); err != nil {
+		return err
+	}
 	if len(v.noted.reasons) > 0 {
 		x.event.Request.Keys = v.noted.keys
 		if err := x.decide(audit.WouldBlock, v.noted.grounds, ""); err != nil {

@@ -39,17 +39,15 @@ func members(call *s3api.Call) []*member {
 	return list
 }
 
-// judgeBatch decides key by key. What is blocked has an event of its own, so
-// that a search for blocked requests finds it.
+// judgeBatch decides key by key.
 func (s *Server) judgeBatch(x *exchange, call *s3api.Call, p *policy.Principal, held *holder) (verdict, error) {
 	all := members(call)
 	s.decideAll(x, call, p, held, all)
 	v := verdict{call: call, blocked: map[object]string{}}
-	var no ruled
 	for _, m := range all {
 		if !m.Allowed {
-			no.keys = append(no.keys, m.key)
-			no.grounds = no.join(m.grounds())
+			v.left.keys = append(v.left.keys, m.key)
+			v.left.grounds = v.left.join(m.grounds())
 			v.blocked[m.object] = x.told(p, "DeleteObject", "s3://"+call.Bucket+"/"+m.key, m.told)
 			continue
 		}
@@ -60,20 +58,28 @@ func (s *Server) judgeBatch(x *exchange, call *s3api.Call, p *policy.Principal, 
 	if err != nil {
 		return verdict{}, err
 	}
-	if len(no.keys) > 0 {
-		x.event.Request.Keys = no.keys
-		if err := x.decide(audit.Blocked, no.grounds, fmt.Sprintf("AccessDenied: %d of %d objects", len(no.keys), len(all))); err != nil {
+	v.note(noted)
+	if len(v.left.keys) == len(all) {
+		v.answered = true
+		if err := x.recordLeft(v); err != nil {
 			return verdict{}, err
 		}
-	}
-	v.note(noted)
-	if len(no.keys) == len(all) {
-		v.answered = true
 		result := s3api.DeleteResult{}
 		v.addErrors(&result, call, x.event.ID)
 		x.sendXML(http.StatusOK, result.XML())
 	}
 	return v, nil
+}
+
+// recordLeft writes the event of what is left out of a batch, so that a search
+// for blocked requests finds it.
+func (x *exchange) recordLeft(v verdict) error {
+	if len(v.left.keys) == 0 {
+		return nil
+	}
+	x.event.Request.Keys = v.left.keys
+	all := len(v.left.keys) + len(v.noted.keys) + len(v.allowed.keys)
+	return x.decide(audit.Blocked, v.left.grounds, fmt.Sprintf("AccessDenied: %d of %d objects", len(v.left.keys), all))
 }
 
 // decideAll decides on each member, after a look at the tags of those of which
@@ -106,6 +112,7 @@ func (g grounds) join(other grounds) grounds {
 	for _, l := range other.labels {
 		g.labels = appendNew(g.labels, l)
 	}
+	slices.Sort(g.labels)
 	for _, r := range other.reasons {
 		r.Path = ""
 		if !contains(g.reasons, r) {

@@ -338,7 +338,7 @@ func TestLimitsOfBatches(t *testing.T) {
 		a.wantPassed(t, remove("customers/a", "public/a", "customers/b", "customers/a"), "alice", "POST /lake?delete=")
 	})
 	a.run("budget", func(t *testing.T) {
-		r := a.wantRefused(t, remove("customers/a", "customers/b", "customers/c"), want{status: 503, code: "SlowDown", who: "alice", why: "lets you delete 4 objects in 1h of SENSITIVE data, and that is used up"})
+		r := a.wantRefused(t, remove("customers/a", "customers/b", "other/x", "customers/c"), want{status: 503, code: "SlowDown", who: "alice", why: "lets you delete 4 objects in 1h of SENSITIVE data, and that is used up"})
 		if r.header.Get("Retry-After") == "" {
 			t.Error("no Retry-After")
 		}
