@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -11,25 +11,69 @@ import (
 // first '*', in the order of their bytes. Of a name, the heads that are its
 // prefixes are its predecessor in that order and the predecessor's parents;
 // what begins with a prefix is one run of heads.
+//
+// In a large area a search waits for memory and for little else. So heads are
+// small, and what they have stands together with what other heads have.
 type area struct {
 	container string // pattern
 	whole     labels // of the container itself and everything in it
 	anywhere  labels // of the container or anything in it
-	texts     []string
-	heads     []head // beside texts
+	names     sorted
+	heads     []head   // beside names
+	words     uint32   // of each set of labels
+	sets      labels   // of heads, all in one; the first is empty
+	globs     []glob   // of heads, all in one
+	placed    []uint32 // of heads, all in one: numbers of places
 	places    []place
 }
 
 // A head is what name patterns that are equal up to their first '*' say.
 type head struct {
-	parent int    // the longest other head that is a prefix of this one; -1 for none
-	end    int    // the first head after this one that does not begin with it
-	only   labels // of the object of this name alone
-	under  labels // of everything that begins with it
-	globs  []glob // of some of what begins with it
-	below  labels // of this head and every head that begins with it, whatever their kind
-	places []int  // in the area's, ascending
+	parent int32  // the longest other head that is a prefix of this one; -1 for none
+	end    int32  // the first head after this one that does not begin with it
+	only   uint32 // in sets: of the object of this name alone; 0 for none, as of the next
+	under  uint32 // in sets: of everything that begins with it
+	below  uint32 // in sets: of this head and every head that begins with it, whatever their kind
+	globs  part   // in globs: of some of what begins with it
+	places part   // in placed: ascending
 }
+
+// A part is of a slice: from the one to before the other.
+type part struct{ from, to uint32 }
+
+// sorted are texts in the order of their bytes, in one string.
+type sorted struct {
+	joined string
+	starts []uint32 // of the texts, and the end of the last
+}
+
+func newSorted(texts []string) sorted {
+	s := sorted{strings.Join(texts, ""), make([]uint32, 1, len(texts)+1)}
+	for _, text := range texts {
+		s.starts = append(s.starts, s.starts[len(s.starts)-1]+uint32(len(text)))
+	}
+	return s
+}
+
+func (s sorted) len() int { return len(s.starts) - 1 }
+
+func (s sorted) at(i int) string { return s.joined[s.starts[i]:s.starts[i+1]] }
+
+// search finds the first text that is not less, and says whether it is equal.
+func (s sorted) search(text string) (int, bool) {
+	from, to := 0, s.len()
+	for from < to {
+		if middle := (from + to) / 2; s.at(middle) < text {
+			from = middle + 1
+		} else {
+			to = middle
+		}
+	}
+	return from, from < s.len() && s.at(from) == text
+}
+
+// set is the one that a head has in sets.
+func (a *area) set(at uint32) labels { return a.sets[at : at+a.words] }
 
 // A glob is a name pattern with more after its first '*'.
 type glob struct {
@@ -53,97 +97,91 @@ type entry struct {
 	order int
 }
 
+// A draft is a head while it is built.
+type draft struct {
+	only, under, below labels
+	globs              []glob
+	places             []uint32
+}
+
 // newArea builds the index over entries, all of them of one container pattern
 // and of a map of count labels.
 func newArea(container string, entries []entry, count int) *area {
-	a := &area{container: container, anywhere: make(labels, words(count)), whole: make(labels, words(count))}
-	heads := map[string]*head{}
+	a := &area{container: container, anywhere: make(labels, words(count)), whole: make(labels, words(count)), words: uint32(words(count))}
+	drafts := map[string]*draft{}
 	add := func(set *labels, label int) {
 		if *set == nil {
 			*set = make(labels, words(count))
 		}
 		set.add(label)
 	}
-	for _, e := range entries {
+	for _, e := range entries { // in the order of the data map
 		a.anywhere.add(e.label)
 		if e.whole {
 			a.whole.add(e.label)
 			continue
 		}
+		text, rest := e.name, ""
+		if star := strings.IndexByte(text, '*'); star >= 0 {
+			text, rest = text[:star], text[star:]
+		}
+		d := drafts[text]
+		if d == nil {
+			d = &draft{}
+			drafts[text] = d
+		}
+		d.places = append(d.places, uint32(len(a.places)))
 		a.places = append(a.places, place{e.order, e.label, e.name, strings.ReplaceAll(e.name, "*", anyByte)})
-		star := strings.IndexByte(e.name, '*')
-		text := e.name
-		if star >= 0 {
-			text = e.name[:star]
-		}
-		h := heads[text]
-		if h == nil {
-			h = &head{}
-			heads[text] = h
-			a.texts = append(a.texts, text)
-		}
-		add(&h.below, e.label)
-		switch {
-		case star < 0:
-			add(&h.only, e.label)
-		case star == len(e.name)-1:
-			add(&h.under, e.label)
+		add(&d.below, e.label)
+		switch rest {
+		case "":
+			add(&d.only, e.label)
+		case "*":
+			add(&d.under, e.label)
 		default:
-			h.globs = append(h.globs, glob{e.name[star:], e.label})
+			d.globs = append(d.globs, glob{rest, e.label})
 		}
 	}
-	slices.Sort(a.texts)
-	for _, text := range a.texts {
-		a.heads = append(a.heads, *heads[text])
-	}
-	slices.SortFunc(a.places, func(a, b place) int { return cmp.Compare(a.order, b.order) })
-	for i := range a.places {
-		star := strings.IndexByte(a.places[i].pattern+"*", '*')
-		at, _ := slices.BinarySearch(a.texts, a.places[i].pattern[:star])
-		a.heads[at].places = append(a.heads[at].places, i)
-	}
+	a.gather(drafts)
 	a.nest()
-	a.gather()
 	return a
 }
 
-// gather puts the texts into one string, and the labels of the heads into one
-// slice. A search then touches few lines of memory, which is what it takes its
-// time for when there are many names.
-func (a *area) gather() {
-	joined := strings.Join(a.texts, "")
-	for i, text := range a.texts {
-		a.texts[i], joined = joined[:len(text)], joined[len(text):]
-	}
-	size := 0
-	for i := range a.heads {
-		h := &a.heads[i]
-		size += len(h.only) + len(h.under) + len(h.below)
-	}
-	room := make(labels, 0, size)
-	for i := range a.heads {
-		h := &a.heads[i]
-		for _, set := range []*labels{&h.only, &h.under, &h.below} {
-			if start := len(room); *set != nil {
-				room = append(room, *set...)
-				*set = room[start:len(room):len(room)]
-			}
+// gather makes heads of drafts.
+func (a *area) gather(drafts map[string]*draft) {
+	texts := slices.Sorted(maps.Keys(drafts))
+	a.names = newSorted(texts)
+	a.sets = make(labels, a.words)
+	keep := func(set labels) uint32 {
+		if set == nil {
+			return 0
 		}
+		a.sets = append(a.sets, set...)
+		return uint32(len(a.sets)) - a.words
+	}
+	for _, text := range texts {
+		d := drafts[text]
+		h := head{only: keep(d.only), under: keep(d.under), below: keep(d.below)}
+		h.globs.from, h.places.from = uint32(len(a.globs)), uint32(len(a.placed))
+		a.globs, a.placed = append(a.globs, d.globs...), append(a.placed, d.places...)
+		h.globs.to, h.places.to = uint32(len(a.globs)), uint32(len(a.placed))
+		a.heads = append(a.heads, h)
 	}
 }
 
 // nest finds the parent of each head and the end of its run.
 func (a *area) nest() {
-	last := -1 // the innermost head that is still open
-	closed := func(i, end int) {
+	last := int32(-1) // the innermost head that is still open
+	closed := func(i, end int32) {
 		h := &a.heads[i]
 		h.end = end
 		if h.parent >= 0 {
-			a.heads[h.parent].below.merge(h.below)
+			a.set(a.heads[h.parent].below).merge(a.set(h.below))
 		}
 	}
-	for i, text := range a.texts {
-		for last >= 0 && !strings.HasPrefix(text, a.texts[last]) {
+	for i := range int32(len(a.heads)) {
+		text := a.names.at(int(i))
+		for last >= 0 && !strings.HasPrefix(text, a.names.at(int(last))) {
 			closed(last, i)
 			last = a.heads[last].parent
 		}
@@ -151,7 +189,21 @@ func (a *area) nest() {
 		last = i
 	}
 	for ; last >= 0; last = a.heads[last].parent {
-		closed(last, len(a.heads))
+		closed(last, int32(len(a.heads)))
+	}
+}
+
+// around yields the heads that are prefixes of name, the longest first, and how
+// long each is. Handing down the rest of the name would let it outlive the call.
+func (a *area) around(name string, yield func(h *head, length int) (more bool)) {
+	i, found := a.names.search(name)
+	if !found {
+		i--
+	}
+	for ; i >= 0; i = int(a.heads[i].parent) {
+		if text := a.names.at(i); strings.HasPrefix(name, text) && !yield(&a.heads[i], len(text)) {
+			return
+		}
 	}
 }
 
@@ -162,39 +214,24 @@ func (a *area) exact(name string, set labels) {
 	if name == "" {
 		return
 	}
-	i, found := slices.BinarySearch(a.texts, name)
-	if !found {
-		i--
-	}
-	for ; i >= 0; i = a.heads[i].parent {
-		h := &a.heads[i]
-		if !strings.HasPrefix(name, a.texts[i]) {
-			continue
+	a.around(name, func(h *head, length int) bool {
+		set.merge(a.set(h.under))
+		if length == len(name) {
+			set.merge(a.set(h.only))
 		}
-		set.merge(h.under)
-		tail := name[len(a.texts[i]):]
-		if tail == "" {
-			set.merge(h.only)
-		}
-		for _, g := range h.globs {
-			if match(g.rest, tail) {
+		for _, g := range a.globs[h.globs.from:h.globs.to] {
+			if match(g.rest, name[length:]) {
 				set.add(g.label)
 			}
 		}
-	}
+		return true
+	})
 }
 
 // tryBehind hands to try the places of patterns that can match a name which begins
 // with prefix: those that begin with it, and those with which it begins. Of each
 // head they are in order, and no further ones are tried once try is done.
 func (a *area) tryBehind(prefix string, try func(*place) (done bool)) {
-	of := func(places []int) {
-		for _, i := range places {
-			if try(&a.places[i]) {
-				return
-			}
-		}
-	}
 	if prefix == "" { // all of them, which are in order as they stand
 		for i := range a.places {
 			if try(&a.places[i]) {
@@ -203,61 +240,56 @@ func (a *area) tryBehind(prefix string, try func(*place) (done bool)) {
 		}
 		return
 	}
-	at, _ := slices.BinarySearch(a.texts, prefix)
-	for i := at; i < len(a.texts) && strings.HasPrefix(a.texts[i], prefix); i++ {
-		of(a.heads[i].places)
-	}
-	for i := at - 1; i >= 0; i = a.heads[i].parent {
-		if strings.HasPrefix(prefix, a.texts[i]) {
-			of(a.heads[i].places)
+	of := func(h *head) {
+		for _, i := range a.placed[h.places.from:h.places.to] {
+			if try(&a.places[i]) {
+				return
+			}
 		}
 	}
+	at, _ := a.names.search(prefix)
+	for i := at; i < a.names.len() && strings.HasPrefix(a.names.at(i), prefix); i++ {
+		of(&a.heads[i])
+	}
+	a.around(prefix, func(h *head, length int) bool {
+		if length < len(prefix) { // otherwise it begins with the prefix, too
+			of(h)
+		}
+		return true
+	})
 }
 
 // under adds to set every label that an object can carry whose name begins
 // with prefix.
 func (a *area) under(prefix string, set labels) {
 	set.merge(a.whole)
-	at, _ := slices.BinarySearch(a.texts, prefix)
-	for i := at; i < len(a.texts) && strings.HasPrefix(a.texts[i], prefix); i = a.heads[i].end {
-		set.merge(a.heads[i].below)
+	at, _ := a.names.search(prefix)
+	for i := at; i < a.names.len() && strings.HasPrefix(a.names.at(i), prefix); i = int(a.heads[i].end) {
+		set.merge(a.set(a.heads[i].below))
 	}
-	for i := at - 1; i >= 0; i = a.heads[i].parent {
-		if !strings.HasPrefix(prefix, a.texts[i]) {
-			continue
-		}
-		h := &a.heads[i]
-		set.merge(h.under)
-		for _, g := range h.globs { // its '*' takes the rest of any prefix
+	a.around(prefix, func(h *head, _ int) bool {
+		set.merge(a.set(h.under))
+		for _, g := range a.globs[h.globs.from:h.globs.to] { // its '*' takes the rest of any prefix
 			set.add(g.label)
 		}
-	}
+		return true
+	})
 }
 
 // covers reports whether every object whose name begins with prefix carries a
 // label. That is so only if one entry alone covers them all: a name that goes
 // on with anyByte is in no other.
 func (a *area) covers(prefix string) bool {
-	if !a.whole.empty() {
+	covered := !a.whole.empty()
+	if covered {
 		return true
 	}
-	i, found := slices.BinarySearch(a.texts, prefix)
-	if !found {
-		i--
-	}
-	for ; i >= 0; i = a.heads[i].parent {
-		if !strings.HasPrefix(prefix, a.texts[i]) {
-			continue
+	a.around(prefix, func(h *head, length int) bool {
+		covered = h.under != 0
+		for _, g := range a.globs[h.globs.from:h.globs.to] {
+			covered = covered || strings.HasSuffix(g.rest, "*") && match(g.rest, prefix[length:])
 		}
-		h := &a.heads[i]
-		if h.under != nil {
-			return true
-		}
-		for _, g := range h.globs {
-			if strings.HasSuffix(g.rest, "*") && match(g.rest, prefix[len(a.texts[i]):]) {
-				return true
-			}
-		}
-	}
-	return false
+		return !covered
+	})
+	return covered
 }
