@@ -43,8 +43,11 @@ func Question(r *rand.Rand) policy.Question {
 	return q
 }
 
-// Questions draws what is asked together.
+// Questions draws what is asked together, at times nothing.
 func Questions(r *rand.Rand) []policy.Question {
+	if oneIn(r, 200) {
+		return nil
+	}
 	qs := []policy.Question{Question(r)}
 	for oneIn(r, 3) {
 		qs = append(qs, pick(r, Question(r), qs[0]))

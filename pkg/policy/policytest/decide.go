@@ -21,7 +21,7 @@ func (w World) Decide(p *policy.Principal, f *policy.Facts, qs ...policy.Questio
 	var d Decision
 	var verdicts []verdict
 	if len(qs) == 0 {
-		verdicts = []verdict{{Reason: policy.Reason{Severity: policy.Low}}}
+		verdicts = []verdict{{Reason: policy.Reason{Severity: policy.Low}, outcome: blocked}}
 	}
 	for i, q := range qs {
 		if slices.Contains(qs[:i], q) {
