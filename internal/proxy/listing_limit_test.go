@@ -50,8 +50,9 @@ func TestRowsEndThePagesOfListings(t *testing.T) {
 					want = append(want, i.key+" "+i.id)
 				}
 			}
-			for _, page := range got.pages {
-				if n := len(page.Contents) + len(page.Version) + len(page.Upload); n > 3 || page.MaxKeys+page.MaxUploads != 1000 {
+			for i, page := range got.pages {
+				n := len(page.Contents) + len(page.Version) + len(page.Upload)
+				if n > 3 || n < 3 && i < len(got.pages)-1 || page.MaxKeys+page.MaxUploads != 1000 {
 					t.Errorf("%s of %s: a page has %d entries", operation, bucket, n)
 				}
 			}

@@ -157,6 +157,21 @@ func TestPageSizesThatAreNone(t *testing.T) {
 	}
 }
 
+// A store may say that there is more where nothing was asked for.
+func TestNoKeysAreTheEnd(t *testing.T) {
+	a := newListingArena(t, &lister{})
+	a.answer = func(w http.ResponseWriter, _ question) {
+		w.Write([]byte("<ListBucketResult><IsTruncated>true</IsTruncated><NextMarker>canary</NextMarker><Contents><Key>a.txt</Key></Contents></ListBucketResult>"))
+	}
+	for _, operation := range listOperations[:2] {
+		query, _ := listingQuery(operation)
+		query.Set("max-keys", "0")
+		if page, r := a.sheet(t, "lake", query); page.IsTruncated || len(page.Contents) != 0 || r.answer.Code != 200 {
+			t.Errorf("%d %s", r.answer.Code, r.answer.Body)
+		}
+	}
+}
+
 // A token is good for the person and the listing that it was given to, and goes
 // on behind what may be hidden meanwhile.
 func TestTokensOfListings(t *testing.T) {
@@ -253,6 +268,10 @@ func TestTheWorkForOnePageIsBounded(t *testing.T) {
 			}
 		})
 	}
+	*s = lister{things: numbered(200, "d%03d-canary/x.txt")}
+	if _, r := a.sheet(t, "lake", url.Values{"delimiter": {"/"}}); len(r.asked) != 1 || r.events[1].Response.Hidden != 200 {
+		t.Errorf("folders in which nothing may be read are looked at: asked %d times", len(r.asked))
+	}
 	*s = lister{things: numbered(200, "d%03d/x.txt")}
 	got := a.list(t, "lake", url.Values{"delimiter": {"/"}})
 	if len(got.prefixes) != 200 || len(got.pages) != 5 || len(got.pages[0].CommonPrefixes) != 49 {
@@ -268,23 +287,25 @@ func TestFaultsOfTheUpstreamInListings(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer string
 		code   string
+		after  int // so many questions
 	}{
-		"an error":         {"<Error><Code>InvalidArgument</Code><Message>Bad canary</Message><ArgumentName>start-after</ArgumentName><ArgumentValue>canary</ArgumentValue></Error>", "InvalidArgument"},
-		"an error bare":    {"<Error><Code>NoSuchBucket</Code><BucketName>canary</BucketName></Error>", "NoSuchBucket"},
-		"no document":      {"canary", "InternalError"},
-		"another document": {"<ListVersionsResult><Version><Key>canary</Key></Version></ListVersionsResult>", "InternalError"},
-		"no name":          {"<ListBucketResult><Contents><ETag>canary</ETag></Contents></ListBucketResult>", "InternalError"},
-		"two names":        {"<ListBucketResult><Contents><Key>a.txt</Key><Key>canary</Key></Contents></ListBucketResult>", "InternalError"},
-		"names in a name":  {"<ListBucketResult><Contents><Key>a.txt<Key>canary</Key></Key></Contents></ListBucketResult>", "InternalError"},
-		"bad encoding":     {"<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zzcanary</Key></Contents></ListBucketResult>", "InternalError"},
-		"no end":           {"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>", "InternalError"},
-		"cut":              {"<ListBucketResult><Contents><Key>a.txt</Key></Contents><Contents><Key>canary", "InternalError"},
+		"an error":         {"<Error><Code>InvalidArgument</Code><Message>Bad canary</Message><ArgumentName>start-after</ArgumentName><ArgumentValue>canary</ArgumentValue></Error>", "InvalidArgument", 3},
+		"an error bare":    {"<Error><Code>NoSuchBucket</Code><BucketName>canary</BucketName></Error>", "NoSuchBucket", 3},
+		"no document":      {"canary", "InternalError", 3},
+		"another document": {"<ListVersionsResult><Version><Key>canary</Key></Version></ListVersionsResult>", "InternalError", 3},
+		"no name":          {"<ListBucketResult><Contents><ETag>canary</ETag></Contents></ListBucketResult>", "InternalError", 3},
+		"two names":        {"<ListBucketResult><Contents><Key>a.txt</Key><Key>canary</Key></Contents></ListBucketResult>", "InternalError", 3},
+		"names in a name":  {"<ListBucketResult><Contents><Key>a.txt<Key>canary</Key></Key></Contents></ListBucketResult>", "InternalError", 3},
+		"bad encoding":     {"<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zzcanary</Key></Contents></ListBucketResult>", "InternalError", 3},
+		"no end":           {"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>", "InternalError", 3},
+		"cut":              {"<ListBucketResult><Contents><Key>a.txt</Key></Contents><Contents><Key>canary", "InternalError", 3},
+		"behind a token":   {"<Error><Code>InvalidArgument</Code><Message>Bad canary</Message><ArgumentName>start-after</ArgumentName><ArgumentValue>canary</ArgumentValue></Error>", "InvalidArgument", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			*s = lister{things: slices.Concat(names("a.txt"), numbered(30, "b%02d-canary"), names("z.txt")), most: 10}
 			asked := 0
 			a.answer = func(w http.ResponseWriter, q question) {
-				if asked++; asked < 3 {
+				if asked++; asked < row.after {
 					s.answer(w, q)
 					return
 				}
@@ -293,8 +314,9 @@ func TestFaultsOfTheUpstreamInListings(t *testing.T) {
 				}
 				w.Write([]byte(row.answer))
 			}
-			r, _ := a.ask(reading("/lake?list-type=2").framed("h").sign(seal{keys: a.held["bob"]}).String())
-			if body := r.answer.Body.String(); strings.Contains(body, "canary") || !strings.Contains(body, "<Code>"+row.code+"</Code>") || asked != 3 {
+			page, _ := a.sheet(t, "lake", url.Values{"list-type": {"2"}, "max-keys": {"1"}})
+			r, _ := a.ask(reading("/lake?continuation-token=" + page.NextContinuationToken + "&list-type=2").framed("h").sign(seal{keys: a.held["bob"]}).String())
+			if body := r.answer.Body.String(); strings.Contains(body, "canary") || !strings.Contains(body, "<Code>"+row.code+"</Code>") || asked != row.after {
 				t.Errorf("asked %d times: %s", asked, body)
 			}
 			if e := r.events[len(r.events)-1]; e.Kind != audit.KindOutcome || !strings.HasPrefix(e.Error, row.code) || strings.Contains(e.Error, "canary") {
