@@ -42,13 +42,18 @@ type sieve struct {
 	at      s3api.Place // the last entry that was dealt with, or the upstream's word for it
 	common  bool        // that entry is a common prefix
 	passed  bool        // that entry was hidden
-	granted int         // so many of the entries that come next are to be kept, and are counted already
+	done    string      // the name of which all was dealt with: stores differ in whether they give it again
+	granted int         // of the entries called next so many are counted already
+	next    string
 	shown   s3api.Page
 	hidden  int
 }
 
 func (s *Server) newSieve(x *exchange, e *errand) *sieve {
 	f := &sieve{s: s, x: x, e: e, l: e.listing, at: e.listing.from, began: time.Now(), count: s.newPage(x, e.call, e.principal)}
+	if (!f.l.own || !f.l.HasTokens()) && f.at.ID == "" { // of start-after a common prefix may begin with it
+		f.done = f.at.Key
+	}
 	under := f.decide(f.l.Prefix, policy.Under)
 	f.whole = under.Allowed && !under.WouldBlock && len(under.Limits()) == 0
 	return f
@@ -70,14 +75,13 @@ func (f *sieve) fill() error {
 			return err
 		}
 		cut, err := f.take(page, from)
-		f.granted = 0
 		switch {
 		case err != nil:
 			return err
 		case cut == 0:
 			return f.end()
 		case cut > 0 && cut < size:
-			size, f.granted = cut, cut
+			size = cut
 			continue
 		case cut > 0:
 			return &refusal{Code: "InternalError", Message: "The real S3 lists more than it was asked for."}
@@ -108,24 +112,31 @@ func (f *sieve) over(asks int, d time.Duration) bool {
 // is to be asked for exactly those.
 func (f *sieve) take(page s3api.Page, from s3api.Place) (cut int, err error) {
 	f.common, f.passed = false, false
-	again := from != f.l.from || !f.l.own || !f.l.HasTokens() // behind start-after a common prefix has a meaning of its own
 	for rest := page.Entries; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].Key == rest[0].Key && !rest[0].Common {
 			n++
 		}
-		group := slices.DeleteFunc(slices.Clone(rest[:n]), func(e s3api.Entry) bool { return again && from.Holds(e) })
+		group := slices.DeleteFunc(slices.Clone(rest[:n]), func(e s3api.Entry) bool {
+			return f.done != "" && e.Key == f.done || from.ID != "" && from == s3api.Place{Key: e.Key, ID: e.ID}
+		})
+		again := rest[n-1]
 		rest = rest[n:]
 		if len(group) == 0 {
+			if again.ID != "" {
+				f.at = s3api.Place{Key: again.Key, ID: again.ID}
+			}
 			continue
 		}
 		visible, room, err := f.judge(group)
 		if err != nil || visible && room < len(group) {
+			f.granted, f.next = room, group[0].Key
 			return room, err
 		}
 		last := s3api.Place{Key: group[0].Key}
-		if len(rest) == 0 { // there may be more of it
-			last.ID = group[len(group)-1].ID
+		f.done = last.Key
+		if id := group[len(group)-1].ID; len(rest) == 0 && id != "" { // there may be more of it
+			last.ID, f.done = id, ""
 		}
 		f.at, f.common, f.passed = last, group[0].Common, !visible
 		if f.common {
@@ -156,7 +167,7 @@ func (f *sieve) judge(group []s3api.Entry) (visible bool, room int, err error) {
 	}
 	for room = range group {
 		switch {
-		case f.granted > 0:
+		case f.granted > 0 && f.next == group[0].Key:
 			f.granted--
 		case len(f.shown.Entries)+room >= f.l.Max, !f.whole && !f.count.takes(d):
 			return true, room, nil

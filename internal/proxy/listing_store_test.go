@@ -25,6 +25,7 @@ type lister struct {
 	repeats bool   // behind a common prefix it begins with that prefix again
 	apart   bool   // it lists delete markers behind versions
 	most    int    // entries that it gives in a page; 0: 1000
+	meets   bool   // where keys have ids, it begins with those of the marker unless an id says more
 	vague   bool   // it does not say where to go on where S3 need not
 	asked   []question
 }
@@ -98,6 +99,7 @@ func (s *lister) page(prefix, delimiter, key, id string, limit int) (rows []row,
 	past := id == ""
 	for _, t := range s.things {
 		behind := t.key > key || t.key == key && past && id != ""
+		behind = behind || s.meets && t.key == key && t.id != "" && id == ""
 		if t.key == key && t.id == id {
 			past = true
 		}

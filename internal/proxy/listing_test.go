@@ -238,7 +238,7 @@ func TestListingsShowWhatMayBeRead(t *testing.T) {
 		operation := d.of(listOperations...)
 		*s = lister{
 			things: randomThings(d, operation),
-			plain:  d.IntN(2) == 0, repeats: d.IntN(2) == 0, most: d.IntN(2) * (2 + d.IntN(9)), vague: d.IntN(2) == 0, apart: d.IntN(2) == 0,
+			plain:  d.IntN(2) == 0, repeats: d.IntN(2) == 0, most: d.IntN(2) * (2 + d.IntN(9)), vague: d.IntN(2) == 0, meets: d.IntN(2) == 0, apart: d.IntN(2) == 0,
 		}
 		query, max := listingQuery(operation)
 		for name, values := range map[string][]string{

@@ -32,12 +32,6 @@ type Entry struct {
 	node node
 }
 
-// Holds says whether e is what p names, and so not behind it. Stores differ in
-// whether they give it again.
-func (p Place) Holds(e Entry) bool {
-	return p.Key != "" && p.Key == e.Key && (e.Common || p.ID == "" || p.ID == e.ID)
-}
-
 // deepest is how deep the elements of an entry nest at most: Owner and ID are
 // two.
 const deepest = 4
