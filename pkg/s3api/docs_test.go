@@ -20,7 +20,7 @@ writes it anew, and a test fails while it says something else.
 
 * **request** is how the operation is told from others. Each request is exactly one operation: a second sub-resource, a parameter, an ` + "`x-amz-`" + ` header or a condition that the
   operation does not take is refused, never passed over. What the table does not name is refused as NotImplemented.
-* **access** is the kind that policies speak of, and on what: *the object*, *the prefix* that a listing names, *any data* of the bucket (it is enough to be allowed
+* **access** is the kind that policies speak of, and on what: *the object*, *the prefix* that a listing names (something behind it; docs/policy.md), *any data* of the bucket (it is enough to be allowed
   it on some), or *the whole bucket* (everything that could be in it).
 * **actions** are those of IAM that the role needs, the second one where a version is named.
 * Every target of a request must be allowed, or nothing of it happens. Only DeleteObjects is answered key by key, and ListBuckets shows what a person may use.

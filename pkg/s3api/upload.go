@@ -96,6 +96,9 @@ func readTagging(value string) (tags map[string]string, canonical string, err er
 	}
 	var pairs []string
 	for pair := range strings.SplitSeq(value, "&") {
+		if pair == "" {
+			continue // as S3 does
+		}
 		rawName, rawValue, hasValue := strings.Cut(pair, "=")
 		name, ok := unescapeTag(rawName)
 		text, fine := unescapeTag(rawValue)
