@@ -51,7 +51,7 @@ unless audit.file is "-".`,
 }
 
 func (a App) serve(ctx context.Context, config *proxy.Config) error {
-	s, err := proxy.New(config, proxy.Options{Log: slog.New(slog.NewJSONHandler(a.Stderr, nil)), Stdout: a.Stdout})
+	s, err := proxy.New(config, proxy.Options{Log: slog.New(slog.NewJSONHandler(a.Stderr, nil)), Stdout: a.Stdout, Version: a.Version})
 	if err != nil {
 		return err
 	}

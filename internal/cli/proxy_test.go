@@ -30,6 +30,7 @@ func (w *world) sidecarConfig(t *testing.T, more string) string {
 		t.Fatal(err)
 	}
 	w.write(t, "proxy.yaml", fmt.Sprintf(`listen: 127.0.0.1:0
+admin: {listen: off}
 issuers: [{issuer: https://idp.example, client_id: gimme}]
 roles: [{arn: %q, everyone: true}]
 sessions: {key_file: session-keys}

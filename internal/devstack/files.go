@@ -22,6 +22,8 @@ const (
 
 const proxyYAML = `# The sidecar of this folder. docs/operating.md explains every key.
 listen: 127.0.0.1:0              # any free port
+admin:
+  listen: 127.0.0.1:0            # health and metrics; any free port
 issuers:
   - issuer: %q
     client_id: %q

@@ -73,6 +73,7 @@ func (c *Config) check() strictyaml.Faults {
 	c.checkUpstream(l)
 	c.checkListening(l)
 	c.checkServiceKeys(l)
+	c.checkAdmin(l)
 	l.need(c.Policy.DataMap, text{}, "policy.data_map", "the file that says where which data lives")
 	if len(c.Policy.Policies) == 0 {
 		l.at(text{}, "policy.policies is missing: the files or folders with policies")

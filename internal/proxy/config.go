@@ -67,6 +67,8 @@ type Config struct {
 	Policy   Policy   `yaml:"policy"`
 	Audit    Audit    `yaml:"audit"`
 	Limits   Limits   `yaml:"limits"`
+	Admin    Admin    `yaml:"admin"`
+	Tracing  Tracing  `yaml:"tracing"`
 
 	file   string // as given to Load
 	folder string
@@ -344,7 +346,7 @@ func Load(path string) (*Config, error) {
 // not meant, tests of the policies that do not pass, and what there is to
 // consider about the certificate and about each service key.
 func (c *Config) Warnings() []strictyaml.Fault {
-	return slices.Concat(c.listeningWarnings(time.Now()), c.serviceWarnings(time.Now()), c.loaded.rules.warnings, c.loaded.rules.failed)
+	return slices.Concat(c.listeningWarnings(time.Now()), c.adminWarnings(), c.serviceWarnings(time.Now()), c.loaded.rules.warnings, c.loaded.rules.failed)
 }
 
 func asFaults(file string, err error) strictyaml.Faults {
@@ -381,6 +383,7 @@ func (c *Config) setDefaults() {
 	setInt(&c.Limits.Connections, 4096)
 	setInt(&c.Limits.ConnectionsPerSource, 512)
 	setInt(&c.Limits.LoginsPerMinute, 600)
+	c.setAdminDefaults()
 	for i := range c.Issuers {
 		set(&c.Issuers[i].GroupsClaim, "groups")
 		if len(c.Issuers[i].Scopes) == 0 {

@@ -39,6 +39,7 @@ func folder(t *testing.T) (string, func(name, text string)) {
 }
 
 const goodConfig = `listen: 127.0.0.1:0
+admin: {listen: off}
 issuers:
   - {issuer: "https://idp.example", client_id: gimme}
 roles:

@@ -37,6 +37,7 @@ func (s *Server) credentials(ctx context.Context, held *holder) (sigv4.Credentia
 	}
 	c, err := s.source.Credentials(ctx, held.Role, asPrincipal(&held.Claims))
 	if err != nil {
+		s.noCredentials(err)
 		return sigv4.Credentials{}, credentialsFault(held.Role, err)
 	}
 	return sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, nil

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gimme-broker/gimme/internal/telemetry"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/s3api"
 )
@@ -36,8 +37,8 @@ func (s *Server) newDoor() *door {
 	d := &door{
 		Listener: s.listener, s: s,
 		crowd: &crowd{most: s.config.Limits.Connections.V, perSource: s.config.Limits.ConnectionsPerSource.V, exempt: s.trusted, by: map[netip.Prefix]int{}},
-		full:  tally{log: s.log, message: "connections closed at once, because there are too many"},
-		bad:   tally{log: s.log, message: "TLS handshakes failed"},
+		full:  tally{log: s.log, message: "connections closed at once, because there are too many", total: s.metrics.ConnectionsRefused},
+		bad:   tally{log: s.log, message: "TLS handshakes failed", total: s.metrics.HandshakesFailed},
 	}
 	if s.certificate != nil {
 		d.tls = s.certificate.config()
@@ -54,7 +55,7 @@ func (d *door) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		address, _ := netip.ParseAddrPort(raw.RemoteAddr().String())
-		leave := d.crowd.enter(address.Addr())
+		leave := d.s.counting(d.crowd.enter(address.Addr()))
 		if leave == nil {
 			raw.Close()
 			d.full.count("client", address.Addr().Unmap().String())
@@ -212,6 +213,7 @@ func (c *doorConn) answer(to net.Conn, f *refusal) {
 		Response: &audit.Response{Status: f.status(), Code: f.Code}, Error: f.Error(),
 	}
 	s.record(event)
+	s.metrics.Request(telemetry.Request{Status: f.status()})
 	body := s3api.ErrorXML(f.Code, sentence(f.Message, event.ID), "", event.ID)
 	head := "HTTP/1.1 " + strconv.Itoa(f.status()) + " " + http.StatusText(f.status()) +
 		"\r\nContent-Type: application/xml\r\nContent-Length: " + strconv.Itoa(len(body)) +
@@ -233,7 +235,8 @@ func (c *doorConn) answer(to net.Conn, f *refusal) {
 type tally struct {
 	log     *slog.Logger
 	message string
-	mu      sync.Mutex // guards what follows
+	total   interface{ Inc() } // counts each as well; nil: nothing does
+	mu      sync.Mutex         // guards what follows
 	n       int
 	said    time.Time
 }
@@ -243,6 +246,9 @@ func (t *tally) count(args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.n++
+	if t.total != nil {
+		t.total.Inc()
+	}
 	if now := time.Now(); now.Sub(t.said) >= time.Minute {
 		t.log.Warn(t.message, append([]any{"count", t.n}, args...)...)
 		t.n, t.said = 0, now

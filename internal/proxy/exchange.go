@@ -33,18 +33,21 @@ type exchange struct {
 	rules   *rules       // in force when the request arrived, and for all of it
 	facts   policy.Facts // what it can be judged by; the zero value before it is understood
 	event   audit.Event
-	events  *audit.Log
+	events  *recorder
 	decided bool     // the decision event is written
 	asked   bool     // what was decided on has gone upstream
 	spender *spender // nil: nothing that it uses is limited
 	unwatch func()   // ends what watch began; nil before it
 	answer  func(w http.ResponseWriter, r *http.Request, f *refusal, id string)
+
+	sighting
 }
 
 // ServeHTTP is the one door. Paths are compared as they were sent: nothing here
 // cleans, decodes or redirects.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.begin(w, r)
+	x.observe(s)
 	defer x.end(s)
 	if len(r.TransferEncoding) > 0 {
 		// There may have been a Content-Length too, which net/http drops: what
@@ -150,6 +153,7 @@ func (x *exchange) decide(answer audit.Decision, g grounds, fault string) error 
 		return &refusal{Code: "ServiceUnavailable", Message: "The request cannot be recorded, and what is not recorded is not served. Tell whoever runs this sidecar.", cause: err}
 	}
 	x.decided = x.decided || answer != audit.Blocked
+	x.rule(answer)
 	return nil
 }
 
@@ -240,6 +244,7 @@ func (x *exchange) end(s *Server) {
 			s.log.Error("an outcome could not be recorded", "id", e.ID, "cause", err)
 		}
 	}
+	x.observed(s)
 	if fault != nil {
 		panic(fault)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"time"
+
+	"github.com/gimme-broker/gimme/pkg/audit"
 )
 
 // Times are how long a sidecar under test waits; zero ones stay as they are.
@@ -30,3 +32,9 @@ func (s *Server) SetTimes(t Times) {
 func (s *Server) DialUpstream(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	s.transport.DialContext = dial
 }
+
+// Count counts an event that nothing has written.
+func (s *Server) Count(e *audit.Event) { s.metrics.Event(e, 0, nil) }
+
+// CountNoCredentials counts that there were none for the upstream.
+func (s *Server) CountNoCredentials() { s.noCredentials(nil) }

@@ -251,6 +251,7 @@ upstream:
   static: {access_key_id: %s, secret_access_key_file: upstream-secret}
 policy: {data_map: datamap.yaml, policies: [policies]}
 audit: {file: audit.jsonl}
+admin: {listen: 127.0.0.1:0}
 `, c.provider.URL, roleEveryone, roleEngineers, c.store.URL, upstreamKey)
 }
 
@@ -264,7 +265,7 @@ func (c *sidecar) launch(edit func(string) string) {
 	c.files(text)
 	log := slog.New(slog.NewJSONHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	if c.Server, err = proxy.New(c.load(), proxy.Options{Log: log, Stdout: c.stdout}); err != nil {
+	if c.Server, err = proxy.New(c.load(), proxy.Options{Log: log, Stdout: c.stdout, Version: "test"}); err != nil {
 		c.t.Fatal(err)
 	}
 	if c.tune != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -63,13 +64,15 @@ func checkHead(r *http.Request) error {
 // A link is the client's connection as one exchange holds it: how long to wait
 // for it, and that there is nothing more to wait for.
 type link struct {
-	mu        sync.Mutex // guards all below
+	mu        sync.Mutex // guards what follows, but for received
 	control   *http.ResponseController
 	times     *times
 	hungUp    bool  // nothing more is read
 	cut       error // nothing more is read, nor sent of an answer that is streamed
 	streaming bool
 	released  bool // the exchange is over
+
+	received atomic.Int64 // bytes of the body
 }
 
 var errHungUp = errors.New("the answer was given before the body was read")
@@ -159,6 +162,7 @@ func (p *patient) Read(b []byte) (int, error) {
 		return 0, err
 	}
 	n, err := p.r.Read(b)
+	p.link.received.Add(int64(n))
 	if err == io.EOF {
 		_ = p.link.readUntil(time.Time{})
 	}

@@ -37,19 +37,22 @@ import (
 type Options struct {
 	Log    *slog.Logger // for operators; nil discards
 	Stdout io.Writer    // where events go when audit.file is "-"; nil is os.Stdout
+
+	Version string // of the program, for metrics and traces
 }
 
 // A Server is the sidecar. Make one with New.
 type Server struct {
-	config      *Config
-	log         *slog.Logger
-	listener    net.Listener
-	address     string   // under which people reach it
-	domains     []string // under which buckets are hosts
+	config   *Config
+	log      *slog.Logger
+	listener net.Listener
+	address  string   // under which people reach it
+	domains  []string // under which buckets are hosts
+	eyes
 	upstream    *url.URL // of the real S3
 	keys        *session.Keyring
 	issuers     []*issuer
-	events      *audit.Log
+	events      *recorder
 	source      upstream.Source // nil: each session has its own credentials
 	logins      *logins
 	transport   *http.Transport
@@ -103,18 +106,23 @@ func New(c *Config, o Options) (_ *Server, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.listener.Close())
+			err = errors.Join(err, s.listener.Close(), s.admin.close())
 		}
 	}()
+	if s.eyes, err = s.openEyes(o.Version); err != nil {
+		return nil, err
+	}
 	if s.keys, err = session.OpenKeyring(c.path(c.Sessions.KeyFile.V), c.Sessions.Deployment.V); err != nil {
 		return nil, err
 	}
 	if s.revoked, err = revocation.Open(c.path(c.Sessions.Revocations.V)); err != nil {
 		return nil, err
 	}
-	if s.events, err = openEvents(c, o.Stdout); err != nil {
+	events, err := openEvents(c, o.Stdout)
+	if err != nil {
 		return nil, err
 	}
+	s.events = &recorder{Log: events, metrics: s.metrics}
 	s.address = cmp.Or(c.Address.V, s.URL())
 	for _, d := range c.Domains {
 		s.domains = append(s.domains, d.V)
@@ -150,9 +158,9 @@ func (s *Server) Run(ctx context.Context) error {
 	door := s.newDoor()
 	server := s.newHTTP(base, door)
 	if err := s.events.Write(s.lifeEvent("started")); err != nil {
-		return errors.Join(err, s.listener.Close(), s.events.Close())
+		return errors.Join(err, s.listener.Close(), s.admin.close(), s.events.Close())
 	}
-	s.log.Info("serving", "url", s.URL(), "address", s.address, "upstream", s.config.Upstream.Endpoint.V, "policy", s.rules.Load().set.Digest())
+	s.log.Info("serving", "url", s.URL(), "address", s.address, "upstream", s.config.Upstream.Endpoint.V, "policy", s.rules.Load().set.Digest(), "admin", s.AdminURL())
 
 	s.warn(s.rules.Load())
 	background, stop := context.WithCancel(ctx)
@@ -163,6 +171,7 @@ func (s *Server) Run(ctx context.Context) error {
 		wg.Go(func() { watchFiles(background, t.fingerprint, t.lastLooked, s.reloadCertificate) })
 	}
 	wg.Go(func() { s.reloadOnHangup(background) })
+	s.admin.start()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(door) }()
 
@@ -170,6 +179,7 @@ func (s *Server) Run(ctx context.Context) error {
 	select {
 	case err = <-served:
 	case <-ctx.Done():
+		s.draining.Store(true)
 		s.log.Info("stopping; requests under way are finished", "limit", s.times.drain.String())
 		err = s.shutdown(server, cutAll)
 		<-served
@@ -178,7 +188,7 @@ func (s *Server) Run(ctx context.Context) error {
 	stop()
 	wg.Wait()
 	s.transport.CloseIdleConnections()
-	return errors.Join(err, s.events.Write(s.lifeEvent("stopped")), s.events.Close())
+	return errors.Join(err, s.closeEyes(), s.events.Write(s.lifeEvent("stopped")), s.events.Close())
 }
 
 // newHTTP is the HTTP server behind the door. Requests end with base.

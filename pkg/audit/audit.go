@@ -42,6 +42,7 @@ type Event struct {
 	ID           string      `json:"id"`   // of the request; the person who was blocked sees it too
 	Time         time.Time   `json:"time"` // UTC
 	Kind         Kind        `json:"kind"`
+	TraceID      string      `json:"trace_id,omitempty"` // W3C; only if the request is traced
 	Decision     Decision    `json:"decision,omitempty"`
 	Principal    *Principal  `json:"principal,omitempty"` // only once it is proven
 	Session      *Session    `json:"session,omitempty"`

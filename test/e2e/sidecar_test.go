@@ -67,6 +67,7 @@ upstream:
   static: {access_key_id: ` + upstreamKey + `, secret_access_key_file: upstream-secret}
 policy: {data_map: datamap.yaml, policies: [policies]}
 audit: {file: audit.jsonl}
+admin: {listen: off}
 `))
 
 // The files that stand beside the configuration.

@@ -108,6 +108,7 @@ upstream:
   static: {access_key_id: {{with .Key}}{{.AccessKeyID}}{{else}}none{{end}}, secret_access_key_file: upstream-secret}
 policy: {data_map: datamap.yaml, policies: [policies]}
 audit: {file: audit.jsonl}
+admin: {listen: off}
 {{with .Key}}service_keys:
   - {access_key_id: {{.AccessKeyID}}, service: {{.Service}}, role: "{{.Role}}", from: ["{{index .From 0}}"], expires: {{.Expires}}}
 {{end}}`))
