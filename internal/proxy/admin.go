@@ -112,14 +112,8 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "use the address 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
 		return
 	}
-	var serve func(http.ResponseWriter, *http.Request)
 	switch r.RequestURI {
-	case "/healthz":
-		serve = a.serveHealth
-	case "/readyz":
-		serve = a.serveReadiness
-	case "/metrics":
-		serve = a.metrics.ServeHTTP
+	case "/healthz", "/readyz", "/metrics":
 	default:
 		http.Error(w, "there are /healthz, /readyz and /metrics", http.StatusNotFound)
 		return
@@ -129,7 +123,14 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this can be read, and nothing else", http.StatusMethodNotAllowed)
 		return
 	}
-	serve(w, r)
+	switch r.RequestURI {
+	case "/healthz":
+		report(w, a.s.health())
+	case "/readyz":
+		report(w, a.s.readiness(r.Context()))
+	case "/metrics":
+		a.metrics.ServeHTTP(w, r)
+	}
 }
 
 func loopbackHost(host string) bool {
@@ -141,14 +142,6 @@ func loopbackHost(host string) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback()
-}
-
-func (a *admin) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	report(w, a.s.health())
-}
-
-func (a *admin) serveReadiness(w http.ResponseWriter, r *http.Request) {
-	report(w, a.s.readiness(r.Context()))
 }
 
 // report answers 200, or 503 if a check that counts has failed.

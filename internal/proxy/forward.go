@@ -139,7 +139,7 @@ func (s *Server) sendOnce(x *exchange, e *errand, to destination) (*http.Respons
 	}
 	x.event.Upstream = &audit.Upstream{Endpoint: s.upstream.Scheme + "://" + to.host}
 	request = request.WithContext(body.begin(ctx, cancel, s.times.answer))
-	called := s.calling(x, e, request)
+	called := s.calling(x, e, to.host, request.Header)
 	response, err := s.transport.RoundTrip(request)
 	called.answered(response, err, body)
 	body.rest()

@@ -61,6 +61,7 @@ func TestTheRawRequestIsNotUsed(t *testing.T) {
 	mayRead := []string{
 		"serveDiscovery", "serveRoles", "roles", "serveSTS", "serveLogout", "logoutToken", "callerIdentity", // no S3 request: there is none verified
 		"serveS3", "body", // which have it verified, and read its body
+		"observe", "observed", // the header and the method are for the trace
 		"refuse", "stream", "upstreamRefused", "sendJSON", // what an answer looks like depends on the method
 	}
 	mayTake := []string{"ServeHTTP", "begin", "checkHead", "clientIP", "clientTLS", "answerS3", "answerSTS", "answerLogout", "readForm"}

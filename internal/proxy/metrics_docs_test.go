@@ -36,7 +36,6 @@ func manual(t *testing.T, m exposition) {
 		labels := slices.Sorted(slices.Values(m.labels[series]))
 		have[name] = append([]string{m.types[name]}, labels...)
 	}
-	delete(rows, "gimme_certificate_expiry_timestamp_seconds") // this sidecar has no certificate
 	if diff := cmp.Diff(have, rows); diff != "" {
 		t.Errorf("docs/operating.md (-is +says): %s", diff)
 	}
@@ -49,9 +48,10 @@ func dashboard(t *testing.T, m exposition) {
 		t.Fatal(err)
 	}
 	var board struct {
-		Title  string
-		UID    string
-		Panels []struct {
+		Title       string
+		UID         string
+		Annotations struct{ List []struct{ Expr string } }
+		Panels      []struct {
 			ID      int
 			Title   string
 			Type    string
@@ -64,6 +64,11 @@ func dashboard(t *testing.T, m exposition) {
 	}
 	if board.Title == "" || board.UID == "" || len(board.Panels) < 10 {
 		t.Fatalf("no dashboard: %+v", board)
+	}
+	for _, a := range board.Annotations.List {
+		for _, fault := range m.faults(a.Expr) {
+			t.Error(fault)
+		}
 	}
 	ids := map[int]bool{}
 	cells := map[[2]int]string{}

@@ -251,9 +251,16 @@ func TestMetrics(t *testing.T) {
 	c.Count(&audit.Event{Kind: audit.KindAdmin, Request: &audit.Request{Operation: "Revoke"}, Revocation: &audit.Revocation{}})
 	c.CountNoCredentials()
 	m = c.metrics()
+	secure, _ := startTLS(t, nil)
+	m.add(secure.metrics(), "gimme_certificate_expiry_timestamp_seconds")
 	t.Run("manual", func(t *testing.T) { manual(t, m) })
 	t.Run("dashboard", func(t *testing.T) { dashboard(t, m) })
 	t.Run("alerts", func(t *testing.T) { alerts(t, m) })
+}
+
+// add takes a metric over from another sidecar.
+func (e exposition) add(other exposition, name string) {
+	e.types[name], e.labels[name], e.values[name] = other.types[name], other.labels[name], other.values[name]
 }
 
 // families are the program's own metrics with their types.

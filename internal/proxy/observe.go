@@ -55,7 +55,7 @@ func (s *Server) newTracer(version string, m *telemetry.Metrics) *telemetry.Trac
 	if t.Endpoint.V == "" {
 		return nil
 	}
-	failed := tally{log: s.log, message: "posts of spans failed"}
+	failed := tally{log: s.log, message: "spans were not taken by the collector of traces"}
 	return telemetry.NewTracer(telemetry.TraceOptions{
 		Endpoint: t.tracesURL(), Sample: t.Sample.V, Version: version,
 		Lost: func(spans int, why error) {
@@ -159,14 +159,15 @@ type calling struct {
 	span   *telemetry.Span
 }
 
-// calling begins what is counted and traced of a request to the upstream. Its
-// header is not signed anew: stores pass over what they do not know.
-func (s *Server) calling(x *exchange, e *errand, r *http.Request) calling {
+// calling begins what is counted and traced of a request to the upstream. What
+// it adds to the header h is not signed, because h has been: stores pass over
+// what they do not know.
+func (s *Server) calling(x *exchange, e *errand, host string, h http.Header) calling {
 	c := calling{s: s, x: x, access: telemetry.AccessOf(x.event.Request.Access), began: time.Now()}
 	if x.span != nil {
-		c.span = x.span.Upstream(s.metrics.Known(e.call.Operation), r.URL.Host)
+		c.span = x.span.Upstream(s.metrics.Known(e.call.Operation), host)
 		if s.config.Tracing.SendUpstream {
-			c.span.Inject(r.Header)
+			c.span.Inject(h)
 		}
 	}
 	return c

@@ -22,7 +22,7 @@ const (
 	Timeout        // it did not answer in time
 	TLS            // its certificate, or the handshake
 	Broken         // the connection broke
-	reasons int = iota
+	reasons int    = iota
 )
 
 var reasonNames = [reasons]string{"other", "client", "connect", "timeout", "tls", "broken"}
