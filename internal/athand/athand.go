@@ -10,14 +10,14 @@
 //
 // It is the one package with an init that does something. That is what it is
 // for: packages are made ready in the order of their import paths, and this one
-// stands on nothing that comes late.
+// stands on nothing that comes late. So path/filepath, which does, is not
+// imported where there are answers.
 package athand
 
 import (
 	"encoding/json"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -54,15 +54,15 @@ func NotePath(getenv func(string) string, profile string) string {
 	folder := getenv("GIMME_STATE_DIR")
 	if folder == "" {
 		state := getenv("XDG_STATE_HOME")
-		if !filepath.IsAbs(state) {
-			state = filepath.Join(getenv("HOME"), ".local", "state")
+		if !isAbs(state) {
+			state = join(getenv("HOME"), ".local", "state")
 		}
-		folder = filepath.Join(state, "gimme")
+		folder = join(state, "gimme")
 	}
-	if !filepath.IsAbs(folder) || profile == "" || len(profile) > 128 || profile[0] == '.' || strings.ContainsAny(profile, "/\\\x00") {
+	if !isAbs(folder) || profile == "" || len(profile) > 128 || profile[0] == '.' || strings.ContainsAny(profile, "/\\\x00") {
 		return ""
 	}
-	return filepath.Join(folder, "at-hand", profile+".json")
+	return join(folder, "at-hand", profile+".json")
 }
 
 // answer prints the credentials of a profile, if a note says that they are the

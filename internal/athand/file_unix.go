@@ -6,8 +6,16 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 )
+
+func isAbs(path string) bool { return strings.HasPrefix(path, "/") }
+
+func join(parts ...string) string {
+	parts[0] = strings.TrimRight(parts[0], "/")
+	return strings.Join(parts, "/")
+}
 
 // StampOf stamps the file as it is now.
 func StampOf(path string) (Stamp, bool) {
