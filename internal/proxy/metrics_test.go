@@ -110,12 +110,26 @@ func busy(t *testing.T) *sidecar {
 	if err := c.Reload(); err != nil {
 		t.Fatal(err)
 	}
+	c.limited(alice)
 	c.crowd()
 	c.store.Close()
 	if _, err := alice.GetObject(ctx, &s3.GetObjectInput{Bucket: lake, Key: aws.String("public/b")}); err == nil {
 		t.Fatal("nobody is there, and it answered")
 	}
 	return c
+}
+
+// limited asks for what is only monitored, and for more than a budget has.
+func (c *sidecar) limited(client *s3.Client) {
+	c.write("datamap.yaml", dataMap+"WATCHED: [{repo: S3, attributes: [lake/watched/]}]\nRATED: [{repo: S3, attributes: [lake/rated/]}]\n")
+	c.write("policies/watched.yaml", "name: watched\nmode: monitor\ndata: [WATCHED]\nrules: [{updates: [{data: any}]}]\n")
+	c.write("policies/rated.yaml", "name: rated\ndata: [RATED]\nrules: [{reads: [{data: any, rateLimit: 1/1h}]}]\n")
+	if err := c.Reload(); err != nil {
+		c.t.Fatal(err)
+	}
+	for _, key := range []string{"watched/x", "rated/x", "rated/y"} {
+		client.GetObject(c.t.Context(), &s3.GetObjectInput{Bucket: aws.String("lake"), Key: &key}) // whatever it says
+	}
 }
 
 // strange sends what nobody should be able to make a series of.
@@ -161,7 +175,9 @@ func TestMetrics(t *testing.T) {
 			`decision="blocked",operation="AssumeRoleWithWebIdentity",status="4xx"`: 2,
 			`decision="allowed",operation="PutObject",status="2xx"`:                 2,
 			`decision="allowed",operation="GetObject",status="2xx"`:                 1,
-			`decision="allowed",operation="GetObject",status="4xx"`:                 1,
+			`decision="allowed",operation="GetObject",status="4xx"`:                 2,
+			`decision="blocked",operation="GetObject",status="5xx"`:                 1,
+			`decision="would-block",operation="GetObject",status="4xx"`:             1,
 			`decision="allowed",operation="GetObject",status="5xx"`:                 1,
 			`decision="blocked",operation="GetObject",status="4xx"`:                 2,
 			`decision="allowed",operation="DeleteObjects",status="2xx"`:             1,
@@ -175,6 +191,7 @@ func TestMetrics(t *testing.T) {
 	t.Run("grounds", func(t *testing.T) {
 		want := map[string]float64{
 			`access="reads",label="SENSITIVE",policy="customer-data"`:   1,
+			`access="reads",label="RATED",policy="rated"`:               1,
 			`access="reads",label="none",policy="none"`:                 1,
 			`access="deletes",label="SENSITIVE",policy="customer-data"`: 2,
 		}
@@ -184,29 +201,31 @@ func TestMetrics(t *testing.T) {
 	})
 	t.Run("values", func(t *testing.T) {
 		for series, want := range map[string]float64{
-			"gimme_sessions_issued_total":                                    2,
-			`gimme_sessions_refused_total{reason="token"}`:                   1,
-			`gimme_sessions_refused_total{reason="role"}`:                    1,
-			`gimme_objects_total{access="deletes"}`:                          1,
-			`gimme_policy_reloads_total{result="ok"}`:                        1,
-			`gimme_policy_reloads_total{result="failed"}`:                    1,
-			"gimme_policy_last_reload_successful":                            1,
-			"gimme_policy_policies":                                          2,
-			"gimme_policy_rules":                                             3,
-			"gimme_policy_labels":                                            2,
-			"gimme_policy_locations":                                         3,
-			"gimme_revocations":                                              0,
-			"gimme_revocations_readable":                                     1,
-			"gimme_draining":                                                 0,
-			"gimme_requests_in_flight":                                       0,
-			`gimme_upstream_errors_total{reason="connect"}`:                  1,
-			`gimme_upstream_responses_total{status="2xx"}`:                   4,
-			`gimme_upstream_responses_total{status="4xx"}`:                   1,
-			`gimme_request_duration_seconds_count{access="reads"}`:           5,
-			`gimme_upstream_duration_seconds_count{access="updates"}`:        2,
-			"gimme_audit_write_errors_total":                                 0,
-			`gimme_audit_events_total{kind="session"}`:                       4,
-			`gimme_build_info{goversion="` + goVersion + `",version="test"}`: 1,
+			"gimme_sessions_issued_total":                                              2,
+			`gimme_sessions_refused_total{reason="token"}`:                             1,
+			`gimme_sessions_refused_total{reason="role"}`:                              1,
+			`gimme_objects_total{access="deletes"}`:                                    1,
+			`gimme_policy_reloads_total{result="ok"}`:                                  2,
+			`gimme_policy_reloads_total{result="failed"}`:                              1,
+			"gimme_policy_last_reload_successful":                                      1,
+			"gimme_policy_policies":                                                    4,
+			"gimme_policy_rules":                                                       5,
+			"gimme_policy_labels":                                                      4,
+			"gimme_policy_locations":                                                   5,
+			"gimme_revocations":                                                        0,
+			"gimme_revocations_readable":                                               1,
+			`gimme_would_block_total{access="reads",label="WATCHED",policy="watched"}`: 1,
+			`gimme_budget_refusals_total{label="RATED",policy="rated"}`:                1,
+			"gimme_draining":                                                           0,
+			"gimme_requests_in_flight":                                                 0,
+			`gimme_upstream_errors_total{reason="connect"}`:                            1,
+			`gimme_upstream_responses_total{status="2xx"}`:                             4,
+			`gimme_upstream_responses_total{status="4xx"}`:                             3,
+			`gimme_request_duration_seconds_count{access="reads"}`:                     8,
+			`gimme_upstream_duration_seconds_count{access="updates"}`:                  2,
+			"gimme_audit_write_errors_total":                                           0,
+			`gimme_audit_events_total{kind="session"}`:                                 4,
+			`gimme_build_info{goversion="` + goVersion + `",version="test"}`:           1,
 		} {
 			if got, ok := m.values[series]; !ok || got != want {
 				t.Errorf("%s is %v, want %v", series, got, want)
@@ -245,9 +264,7 @@ func TestMetrics(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	for _, decision := range []audit.Decision{audit.Blocked, audit.WouldBlock} { // of the metrics that are still missing
-		c.Count(&audit.Event{Kind: audit.KindDecision, Decision: decision, Response: &audit.Response{Code: "SlowDown"}, Reasons: []audit.Reason{{Policy: "p", Label: "L", Access: "reads"}}})
-	}
+	// Of what it takes more than a sidecar to bring about.
 	c.Count(&audit.Event{Kind: audit.KindAdmin, Request: &audit.Request{Operation: "Revoke"}, Revocation: &audit.Revocation{}})
 	c.CountNoCredentials()
 	m = c.metrics()

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gimme-broker/gimme/internal/budget"
+	"github.com/gimme-broker/gimme/internal/telemetry"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
@@ -27,7 +28,7 @@ rules:
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{budgets: budget.New(budget.Most), log: slog.New(slog.DiscardHandler), events: audit.NewLog(struct{ io.Writer }{io.Discard})}
+	s := &Server{budgets: budget.New(budget.Most), log: slog.New(slog.DiscardHandler), events: &recorder{Log: audit.NewLog(io.Discard), metrics: telemetry.NewMetrics(telemetry.Options{})}}
 	p := &policy.Principal{Issuer: "https://idp.example", Subject: "alice"}
 	call, err := s3api.Parse(s3api.Request{Method: "GET", Path: "/bkt"})
 	if err != nil {
