@@ -172,6 +172,8 @@ func TestReadinessWhileDraining(t *testing.T) {
 	c := start(t, nil)
 	keys := c.login(nil)
 	arrived, release := make(chan struct{}), make(chan struct{})
+	let := sync.OnceFunc(func() { close(release) })
+	defer let()
 	c.store.answerWith(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodGet {
 			close(arrived)
@@ -204,7 +206,7 @@ func TestReadinessWhileDraining(t *testing.T) {
 	if _, metrics := c.look("/metrics"); !strings.Contains(metrics, "gimme_draining 1") {
 		t.Error("the metrics do not say that it stops")
 	}
-	close(release)
+	let()
 	<-done
 	if err := c.stop(); err != nil {
 		t.Error(err)
