@@ -42,11 +42,12 @@ var rules = []rule{
 	{"internal/idp", []string{module + "internal/login", module + "internal/store", module + "internal/config", "net/http"}, "what is known of kinds of providers is data"},
 	{"internal/login", []string{module + "internal/store", module + "internal/awsfile", module + "internal/broker"}, "a login keeps nothing"},
 	{"internal/workload", []string{module + "internal/store", module + "internal/login", module + "internal/broker"}, "a workload's token is fetched, and kept nowhere"},
-	{"internal/athand", append([]string{module + "internal/broker", module + "internal/store", module + "internal/config", module + "pkg", "net", "crypto", "go.yaml.in", "github.com/aws"}, client...), "it answers before all else is made ready"},
+	{"internal/athand", append([]string{module + "internal/broker", module + "internal/store", module + "internal/config", module + "pkg", "net", "crypto", "path/filepath", "go.yaml.in", "github.com/aws", "github.com/prometheus", "go.opentelemetry.io", "google.golang.org"}, client...), "it answers before all else is made ready"},
 	{"internal/ruling", client, "what a request touches is decided without a sidecar"},
 	{"internal/rulebook", client, "policies are read without a sidecar"},
 	{"internal/trial", client, "policies are tested without a sidecar"},
 	{"internal/replay", client, "logs are replayed without a sidecar"},
+	{"internal/telemetry", []string{module + "internal/proxy", module + "pkg/policy", module + "pkg/s3api", module + "pkg/sigv4", "google.golang.org/grpc"}, "what is counted and traced are words and numbers, and spans go by plain HTTP"},
 	{"internal/devstack", []string{module + "internal/cli"}, "the demo is handed the commands, it does not import them"},
 }
 
