@@ -169,9 +169,6 @@ func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 	})
 }
 
-// Registry has all metrics, for tests and tools.
-func (m *Metrics) Registry() *prometheus.Registry { return m.registry }
-
 // A Request is what is counted of one that has ended.
 type Request struct {
 	Operation string
