@@ -200,6 +200,11 @@ func (s *Server) closeEyes() error {
 	return s.admin.stop()
 }
 
+// abandonEyes closes what has seen nothing yet.
+func (s *Server) abandonEyes() error {
+	return errors.Join(s.tracer.Close(context.Background()), s.admin.close())
+}
+
 // counting counts a connection that there is room for, until leave is called.
 func (s *Server) counting(leave func()) func() {
 	if leave == nil {

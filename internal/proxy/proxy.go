@@ -106,7 +106,7 @@ func New(c *Config, o Options) (_ *Server, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.listener.Close(), s.admin.close())
+			err = errors.Join(err, s.listener.Close(), s.abandonEyes())
 		}
 	}()
 	if s.eyes, err = s.openEyes(o.Version); err != nil {
@@ -158,7 +158,7 @@ func (s *Server) Run(ctx context.Context) error {
 	door := s.newDoor()
 	server := s.newHTTP(base, door)
 	if err := s.events.Write(s.lifeEvent("started")); err != nil {
-		return errors.Join(err, s.listener.Close(), s.admin.close(), s.events.Close())
+		return errors.Join(err, s.listener.Close(), s.abandonEyes(), s.events.Close())
 	}
 	s.log.Info("serving", "url", s.URL(), "address", s.address, "upstream", s.config.Upstream.Endpoint.V, "policy", s.rules.Load().set.Digest(), "admin", s.AdminURL())
 
