@@ -58,6 +58,11 @@ type Event struct {
 	Response     *Response   `json:"response,omitempty"`
 	Upstream     *Upstream   `json:"upstream,omitempty"`
 	Error        string      `json:"error,omitempty"` // code and sentence of a refusal or failure
+
+	// The place of the line in its log. A Log fills them in; they stand last.
+	Log  string `json:"log,omitempty"`  // the log's random name
+	Seq  uint64 `json:"seq,omitempty"`  // 1, 2, 3, and so on
+	Prev string `json:"prev,omitempty"` // SHA-256 of the line before, without its newline, in hex
 }
 
 // A Principal is who asked.
