@@ -82,7 +82,7 @@ func (c *Config) check() strictyaml.Faults {
 	l.choice(c.Policy.Mode, "policy.mode", modeEnforce, modeMonitor)
 	l.choice(c.Policy.ExplainToCaller, "policy.explain_to_caller", explainFull, explainBrief)
 	l.choice(c.Policy.Listing, "policy.listing", listingFilter, listingStrict)
-	l.need(c.Audit.File, text{}, "audit.file", `the file that events are appended to, or "-" for standard output`)
+	c.checkAudit(l)
 	return l.found
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/secret"
+	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/strictyaml"
 )
 
@@ -269,12 +270,6 @@ type AssumeRole struct {
 	STSEndpoint text `yaml:"sts_endpoint"`
 }
 
-// Audit says where events go.
-type Audit struct {
-	// File is appended to; "-" is standard output. Required.
-	File text `yaml:"file"`
-}
-
 // A text is what was written, and where.
 type text = strictyaml.Value[string]
 
@@ -372,6 +367,7 @@ func (c *Config) setDefaults() {
 	set(&c.Policy.Mode.V, modeEnforce)
 	set(&c.Policy.ExplainToCaller.V, explainFull)
 	set(&c.Policy.Listing.V, listingFilter)
+	set(&c.Audit.Durability.V, string(audit.DurableWrite))
 	if c.Sessions.KeyFile.V != "" {
 		set(&c.Sessions.Revocations.V, c.Sessions.KeyFile.V+".revoked")
 	}

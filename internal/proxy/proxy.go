@@ -53,6 +53,7 @@ type Server struct {
 	keys        *session.Keyring
 	issuers     []*issuer
 	events      *recorder
+	unlock      func() // lets others write to the file of events
 	source      upstream.Source // nil: each session has its own credentials
 	logins      *logins
 	transport   *http.Transport
@@ -118,8 +119,8 @@ func New(c *Config, o Options) (_ *Server, err error) {
 	if s.revoked, err = revocation.Open(c.path(c.Sessions.Revocations.V)); err != nil {
 		return nil, err
 	}
-	events, err := openEvents(c, o.Stdout)
-	if err != nil {
+	var events *audit.Log
+	if events, s.unlock, err = s.openEvents(o.Stdout); err != nil {
 		return nil, err
 	}
 	s.events = &recorder{Log: events, metrics: s.metrics}
@@ -128,16 +129,6 @@ func New(c *Config, o Options) (_ *Server, err error) {
 		s.domains = append(s.domains, d.V)
 	}
 	return s, nil
-}
-
-func openEvents(c *Config, stdout io.Writer) (*audit.Log, error) {
-	if c.Audit.File.V != "-" {
-		return audit.Open(c.path(c.Audit.File.V))
-	}
-	if stdout == nil {
-		stdout = os.Stdout
-	}
-	return audit.NewLog(struct{ io.Writer }{stdout}), nil // not ours to close
 }
 
 // URL is where the server listens, such as http://127.0.0.1:8700.
@@ -158,7 +149,7 @@ func (s *Server) Run(ctx context.Context) error {
 	door := s.newDoor()
 	server := s.newHTTP(base, door)
 	if err := s.events.Write(s.lifeEvent("started")); err != nil {
-		return errors.Join(err, s.listener.Close(), s.abandonEyes(), s.events.Close())
+		return errors.Join(err, s.listener.Close(), s.abandonEyes(), s.closeEvents())
 	}
 	s.log.Info("serving", "url", s.URL(), "address", s.address, "upstream", s.config.Upstream.Endpoint.V, "policy", s.rules.Load().set.Digest(), "admin", s.AdminURL())
 
@@ -188,7 +179,7 @@ func (s *Server) Run(ctx context.Context) error {
 	stop()
 	wg.Wait()
 	s.transport.CloseIdleConnections()
-	return errors.Join(err, s.closeEyes(), s.events.Write(s.lifeEvent("stopped")), s.events.Close())
+	return errors.Join(err, s.closeEyes(), s.events.Write(s.lifeEvent("stopped")), s.closeEvents())
 }
 
 // newHTTP is the HTTP server behind the door. Requests end with base.
