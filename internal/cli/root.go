@@ -108,6 +108,7 @@ func (a App) commands() []*cobra.Command {
 		a.credentialProcess(),
 		a.proxy(),
 		a.policy(),
+		a.log(),
 		a.demo(),
 		a.dev(),
 		a.completion(),

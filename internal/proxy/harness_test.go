@@ -340,6 +340,7 @@ func (c *sidecar) events() []audit.Event {
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			c.t.Fatalf("event %q: %v", line, err)
 		}
+		wantValid(c.t, line)
 		list = append(list, e)
 	}
 	c.read = len(data)

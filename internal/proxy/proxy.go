@@ -53,7 +53,7 @@ type Server struct {
 	keys        *session.Keyring
 	issuers     []*issuer
 	events      *recorder
-	unlock      func() // lets others write to the file of events
+	unlock      func()          // lets others write to the file of events
 	source      upstream.Source // nil: each session has its own credentials
 	logins      *logins
 	transport   *http.Transport

@@ -6,9 +6,47 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 )
+
+// LivePath is the path of the file that grows, given that of any file of the log.
+func LivePath(path string) string {
+	plain := strings.TrimSuffix(path, ".gz")
+	m := removedName.FindStringIndex(filepath.Base(plain))
+	if m == nil || filepath.Ext(plain) == "" {
+		return plain
+	}
+	return filepath.Join(filepath.Dir(plain), filepath.Base(plain)[:m[0]]+filepath.Ext(plain))
+}
+
+// Lines are the lines of a file of the log, compressed or not, without their
+// newlines. Each is good until the next. A last line that has no end is left out: it
+// is no event, or not yet. An error ends them.
+func Lines(path string) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		in, err := openLogFile(path)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer in.close()
+		for {
+			line, whole, err := in.line()
+			if err != nil || !whole {
+				if err := ignoreEOF(err); err != nil {
+					yield(nil, fmt.Errorf("read %s: %w", path, err))
+				}
+				return
+			}
+			if !yield(line, nil) {
+				return
+			}
+		}
+	}
+}
 
 // A logFile is a file of the log, open for reading, decompressed if need be.
 type logFile struct {
