@@ -114,7 +114,7 @@ func (c *Config) checkAuditFile(l *faultList) {
 	if v.V == "" || v.V == "-" {
 		return
 	}
-	f, err := os.OpenFile(c.path(v.V), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(c.path(v.V), os.O_APPEND|os.O_RDWR, 0) // also to read: a pipe that nobody reads would wait
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		checkFolder(l, v, filepath.Dir(c.path(v.V)))
