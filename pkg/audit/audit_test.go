@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,7 +101,7 @@ func TestLineCutsLongTextsAndLeavesTheEventAlone(t *testing.T) {
 	}
 }
 
-func TestOpenAppendsAndEndsATornLine(t *testing.T) {
+func TestOpenAppendsAndTakesATornLineAway(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	for range 2 {
 		l, err := audit.Open(path)
@@ -133,9 +134,9 @@ func TestOpenAppendsAndEndsATornLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := strings.Split(strings.TrimSuffix(string(got), "\n"), "\n")
-	if len(lines) != 3 || json.Valid([]byte(lines[1])) || !json.Valid([]byte(lines[0])) || !json.Valid([]byte(lines[2])) {
-		t.Errorf("want whole, torn, whole; got %q", lines)
+	events := wantChain(t, linesOf(string(got)))
+	if len(events) != 3 || events[0].ID != "7Q" || events[1].Request.Operation != "log-repaired" || events[2].ID != "7Q" {
+		t.Errorf("want whole, repaired, whole; got %v", idsOf(events))
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -214,30 +215,125 @@ func TestConcurrentWritersTearNothing(t *testing.T) {
 func FuzzLine(f *testing.F) {
 	f.Add("k", "agent")
 	f.Add("a\xffb\n", "\u202e")
+	f.Add(`","log":"AAAAAAAAAAAAAAAA","seq":1,"prev":"`+strings.Repeat("0", 64)+`"}`, "")
 	f.Fuzz(func(t *testing.T, key, agent string) {
+		var out bytes.Buffer
+		l := audit.NewLog(&out)
 		e := event()
 		e.Request.Key, e.Client = key, &audit.Client{UserAgent: agent}
-		line, err := e.Line()
-		if err != nil {
-			t.Fatal(err)
+		for range 2 {
+			if err := l.Write(e); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if !json.Valid(line) || bytes.Count(line, []byte("\n")) != 1 {
-			t.Errorf("not one line of JSON: %q", line)
+		if !json.Valid(bytes.SplitAfter(out.Bytes(), []byte("\n"))[0]) || bytes.Count(out.Bytes(), []byte("\n")) != 2 {
+			t.Errorf("not two lines of JSON: %q", out.Bytes())
+		}
+		wantChain(t, linesOf(out.String()))
+	})
+}
+
+// realistic is an event of some 550 bytes.
+func realistic() audit.Event {
+	at := time.Date(2026, 3, 2, 9, 10, 0, 0, time.UTC)
+	e := event()
+	e.ID, e.Role = "C5UTGYOSCVMPLBGRYMRCLXS5XL", "arn:aws:iam::111122223333:role/lake"
+	e.Session = &audit.Session{ID: "pJ0mXr2q4kOYb8cV1nT7-w", Issued: at, Expires: at.Add(time.Hour)}
+	e.Client = &audit.Client{IP: "10.1.2.3", UserAgent: "aws-cli/2.36.7"}
+	e.Labels, e.PolicyDigest = []string{"SENSITIVE"}, "sha256:"+strings.Repeat("9f", 32)
+	return e
+}
+
+// BenchmarkWrite is what one event costs: to a bare file, as an appended line
+// without a chain (what the chain is compared with), and to a log.
+func BenchmarkWrite(b *testing.B) {
+	path := func(b *testing.B) string { return filepath.Join(b.TempDir(), "audit.jsonl") }
+	b.Run("bare", func(b *testing.B) {
+		f, err := os.OpenFile(path(b), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		var mu sync.Mutex
+		benchmark(b, 1, func(e audit.Event) error {
+			line, err := e.Line()
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			_, err = f.Write(line)
+			return err
+		})
+	})
+	for _, writers := range []int{1, 64} {
+		for _, durability := range []audit.Durability{audit.DurableWrite, audit.DurableFsync} {
+			b.Run(fmt.Sprintf("%s/writers=%d", durability, writers), func(b *testing.B) {
+				l, err := audit.Options{Durability: durability, Checkpoints: 10 * time.Second}.Open(path(b))
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer l.Close()
+				benchmark(b, writers, l.Write)
+			})
+		}
+	}
+}
+
+func benchmark(b *testing.B, writers int, write func(audit.Event) error) {
+	e := realistic()
+	b.ReportAllocs()
+	if writers == 1 {
+		for b.Loop() {
+			if err := write(e); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return
+	}
+	b.SetParallelism(writers)
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			if err := write(e); err != nil {
+				b.Error(err)
+			}
 		}
 	})
 }
 
-func BenchmarkWrite(b *testing.B) {
-	l, err := audit.Open(filepath.Join(b.TempDir(), "audit.jsonl"))
+// BenchmarkVerify is what it takes to verify one event, with checkpoints.
+func BenchmarkVerify(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "audit.jsonl")
+	l, err := audit.Options{Checkpoints: time.Second, Rotate: audit.Rotation{Size: 16 << 20}}.Open(path)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer l.Close()
-	e := event()
+	const n = 100_000
+	var writers sync.WaitGroup
+	for range 50 {
+		writers.Go(func() {
+			for range n / 50 {
+				if err := l.Write(realistic()); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	w := readLog(b, path)
+	files, err := audit.Files(path)
+	if err != nil {
+		b.Fatal(err)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := l.Write(e); err != nil {
-			b.Fatal(err)
+		r, err := audit.Verify(files, w.full())
+		if err != nil || len(r.Faults) > 0 || r.Logs[0].Last != n {
+			b.Fatalf("%+v, %v", r, err)
 		}
 	}
+	b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "events/s")
 }

@@ -59,6 +59,7 @@ func (o Options) report(err error) {
 type Log struct {
 	options Options
 	out     device
+	entries sync.Pool // of *entry
 
 	mu      sync.Mutex // guards the fields below
 	queue   []*entry   // waiting to be written
@@ -98,11 +99,11 @@ type entry struct {
 	timer *time.Timer
 }
 
-var entries = sync.Pool{New: func() any {
+func newEntry() any {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
 	return &entry{done: make(chan error, 1), timer: t}
-}}
+}
 
 // NewLog writes to out, and begins a log of its own there. Each batch of events
 // is handed over in a single Write.
@@ -115,7 +116,7 @@ func (o Options) NewLog(out io.Writer) *Log {
 }
 
 func newLog(o Options, out device, h head) *Log {
-	return &Log{options: o, out: out, head: h, emptied: make(chan struct{}), stop: make(chan struct{})}
+	return &Log{options: o, out: out, entries: sync.Pool{New: newEntry}, head: h, emptied: make(chan struct{}), stop: make(chan struct{})}
 }
 
 // Name is the random name of the log, which stands in each of its lines.
@@ -134,10 +135,10 @@ func (l *Log) Write(e Event) error {
 	if err != nil {
 		return err
 	}
-	n := entries.Get().(*entry)
+	n := l.entries.Get().(*entry)
 	n.line = line
 	if err := l.enqueue(n); err != nil {
-		entries.Put(n)
+		l.entries.Put(n)
 		return fmt.Errorf("write audit event %q: %w", e.ID, err)
 	}
 	n.timer.Reset(l.options.timeout())
@@ -151,7 +152,7 @@ func (l *Log) Write(e Event) error {
 	}
 	if n != nil {
 		n.timer.Stop()
-		entries.Put(n)
+		l.entries.Put(n)
 	}
 	if err != nil {
 		return fmt.Errorf("write audit event %q: %w", e.ID, err)

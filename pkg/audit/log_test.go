@@ -1,0 +1,483 @@
+package audit_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gimme-broker/gimme/pkg/audit"
+)
+
+// wantChain asserts that lines are one log from its first event, and returns
+// its events.
+func wantChain(t testing.TB, lines []string) []audit.Event {
+	t.Helper()
+	var all []audit.Event
+	prev := ""
+	for i, line := range lines {
+		line, ok := strings.CutSuffix(line, "\n")
+		var e audit.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil || !ok {
+			t.Fatalf("line %d is torn: %q", i+1, line)
+		}
+		if i == 0 {
+			prev = fmt.Sprintf("%x", sha256.Sum256([]byte("gimme audit log "+e.Log)))
+		}
+		if e.Seq != uint64(i+1) || e.Prev != prev || e.Log == "" || i > 0 && e.Log != all[i-1].Log {
+			t.Fatalf("line %d is %s/%d after %s, want prev %s", i+1, e.Log, e.Seq, e.Prev, prev)
+		}
+		prev = fmt.Sprintf("%x", sha256.Sum256([]byte(line)))
+		all = append(all, e)
+	}
+	return all
+}
+
+func sumOfLine(line string) [32]byte { return sha256.Sum256([]byte(strings.TrimSuffix(line, "\n"))) }
+
+func linesOf(data string) []string { return slices.Collect(strings.Lines(data)) }
+
+func write(t testing.TB, l *audit.Log, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		e := event()
+		e.ID = id
+		if err := l.Write(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func idsOf(events []audit.Event) []string {
+	var ids []string
+	for _, e := range events {
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
+func open(t testing.TB, o audit.Options, path string) *audit.Log {
+	t.Helper()
+	l, err := o.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func closeLog(t testing.TB, l *audit.Log) {
+	t.Helper()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEachStartOfAStreamIsALogOfItsOwn(t *testing.T) {
+	var a, b bytes.Buffer
+	for _, out := range []*bytes.Buffer{&a, &b} {
+		l := audit.NewLog(out)
+		write(t, l, "1", "2")
+		closeLog(t, l)
+	}
+	first, second := wantChain(t, linesOf(a.String())), wantChain(t, linesOf(b.String()))
+	if first[0].Log == second[0].Log {
+		t.Error("both have one name")
+	}
+}
+
+// A caller cannot give its event a place.
+func TestThePlaceOfAnEventIsTheLogs(t *testing.T) {
+	var out bytes.Buffer
+	l := audit.NewLog(&out)
+	e := event()
+	e.Log, e.Seq, e.Prev = "AAAAAAAAAAAAAAAA", 77, strings.Repeat("0", 64)
+	if err := l.Write(e); err != nil {
+		t.Fatal(err)
+	}
+	wantChain(t, linesOf(out.String()))
+	if strings.Count(out.String(), `"seq":`) != 1 {
+		t.Errorf("got %s", out.String())
+	}
+}
+
+func TestAFileGoesOnWhereItWas(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	for i := range 4 {
+		l := open(t, audit.Options{}, path)
+		write(t, l, fmt.Sprint(i))
+		closeLog(t, l)
+	}
+	if got := idsOf(wantChain(t, linesOf(string(readFile(t, path))))); !slices.Equal(got, []string{"0", "1", "2", "3"}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// A log from before there were chains is begun anew, in the same file.
+func TestAnOldLogGetsAChain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	old, err := event().Line()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, audit.Options{}, path)
+	write(t, l, "new")
+	closeLog(t, l)
+	lines := linesOf(string(readFile(t, path)))
+	if lines[0] != string(old) {
+		t.Error("the old line was changed")
+	}
+	if got := wantChain(t, lines[1:]); got[0].Request.Operation != "log-begun" || got[1].ID != "new" {
+		t.Errorf("got %v", got)
+	}
+	r, err := audit.Verify([]string{path}, audit.Verification{})
+	if err != nil || len(r.Faults) != 0 || len(r.Notes) != 1 || r.Logs[0].Last != 2 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+// slowDevice counts what is handed over, and syncs when it is told to.
+type slowDevice struct {
+	mu    sync.Mutex
+	gate  chan struct{}
+	calls int
+	bytes.Buffer
+}
+
+func (s *slowDevice) Write(p []byte) (int, error) {
+	<-s.gate
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls++
+	return s.Buffer.Write(p)
+}
+
+func (s *slowDevice) state() (int, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls, s.String()
+}
+
+// What comes while the device is at work is handed over together.
+func TestConcurrentWritersShareACommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &slowDevice{gate: make(chan struct{})}
+		l := audit.NewLog(d)
+		var writers sync.WaitGroup
+		for i := range 100 {
+			writers.Go(func() { write(t, l, fmt.Sprint(i)) })
+		}
+		synctest.Wait()
+		close(d.gate)
+		writers.Wait()
+		calls, text := d.state()
+		if len(wantChain(t, linesOf(text))) != 100 || calls > 3 {
+			t.Errorf("%d events in %d calls", len(linesOf(text)), calls)
+		}
+		closeLog(t, l)
+	})
+}
+
+func TestADeviceThatHangsIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &slowDevice{gate: make(chan struct{})}
+		l := audit.Options{Timeout: 5 * time.Second}.NewLog(d)
+		if err := l.Healthy(); err != nil {
+			t.Errorf("healthy: %v", err)
+		}
+		began := time.Now()
+		var writers sync.WaitGroup
+		for i := range 3 {
+			writers.Go(func() {
+				e := event()
+				e.ID = fmt.Sprint("hangs-", i)
+				if err := l.Write(e); err == nil {
+					t.Error("it was written")
+				}
+			})
+		}
+		writers.Wait()
+		if waited := time.Since(began); waited != 5*time.Second {
+			t.Errorf("they waited %v", waited)
+		}
+		time.Sleep(time.Second)
+		began = time.Now()
+		if l.Write(event()) == nil || time.Since(began) != 0 {
+			t.Error("who comes later has to wait, too")
+		}
+		if l.Healthy() == nil {
+			t.Error("it counts as healthy")
+		}
+		close(d.gate)
+		time.Sleep(3 * time.Second)
+		if err := l.Healthy(); err != nil {
+			t.Errorf("healthy: %v", err)
+		}
+		write(t, l, "after")
+		closeLog(t, l)
+		_, text := d.state()
+		events := wantChain(t, linesOf(text))
+		told := slices.IndexFunc(events, func(e audit.Event) bool { return e.Kind == audit.KindAdmin })
+		if told < 0 || events[told].Request.Operation != "log-recovered" || !strings.HasPrefix(events[told].Error, "4 events ") {
+			t.Errorf("got %s", text)
+		}
+		if n := strings.Count(text, "hangs-"); n > 1 {
+			t.Errorf("%d events that nobody waits for are in the log", n)
+		}
+	})
+}
+
+func TestALogThatCannotBeWrittenSaysSoAndRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &flaky{failures: 3}
+		l := audit.NewLog(f)
+		for range 2 {
+			if err := l.Write(event()); err == nil {
+				t.Fatal("it was written")
+			}
+		}
+		if err := l.Healthy(); err == nil || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("healthy: %v", err)
+		}
+		time.Sleep(2500 * time.Millisecond) // one attempt fails, the next does not
+		if err := l.Healthy(); err != nil {
+			t.Errorf("healthy: %v", err)
+		}
+		closeLog(t, l)
+		lines := linesOf(f.String())
+		events := wantChain(t, lines[len(lines)-1:])
+		if !strings.HasPrefix(events[0].Error, "2 events could not be written") {
+			t.Errorf("got %+v", events[0])
+		}
+	})
+}
+
+func TestNothingIsWrittenAfterClose(t *testing.T) {
+	var out bytes.Buffer
+	l := audit.NewLog(&out)
+	closeLog(t, l)
+	closeLog(t, l)
+	if l.Write(event()) == nil || l.Healthy() == nil || out.Len() > 0 {
+		t.Errorf("got %q", out.String())
+	}
+}
+
+func TestFilesAreTurnedAtTheirSize(t *testing.T) {
+	for _, durability := range []audit.Durability{audit.DurableWrite, audit.DurableFsync} {
+		t.Run(string(durability), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "audit.jsonl")
+			if err := os.WriteFile(path, nil, 0o640); err != nil {
+				t.Fatal(err)
+			}
+			l := open(t, audit.Options{Durability: durability, Rotate: audit.Rotation{Size: 4096, Compress: true}}, path)
+			var writers sync.WaitGroup
+			for i := range 4 {
+				writers.Go(func() {
+					for j := range 50 {
+						write(t, l, fmt.Sprintf("%d-%d", i, j))
+					}
+				})
+			}
+			writers.Wait()
+			closeLog(t, l)
+			l = open(t, audit.Options{Rotate: audit.Rotation{Size: 4096, Compress: true}}, path) // compresses what is left
+			write(t, l, "last")
+			time.Sleep(50 * time.Millisecond)
+			closeLog(t, l)
+			names, err := audit.Files(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var lines []string
+			for _, name := range names {
+				data := readFile(t, name)
+				if len(data) > 4096 || len(data) == 0 {
+					t.Errorf("%s has %d bytes", name, len(data))
+				}
+				if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o640 {
+					t.Errorf("%s has mode %v, %v", name, info.Mode(), err)
+				}
+				lines = append(lines, linesOf(string(data))...)
+			}
+			if got := wantChain(t, lines); len(got) != 201 {
+				t.Errorf("%d events", len(got))
+			}
+			if zipped := slices.IndexFunc(names, func(n string) bool { return strings.HasSuffix(n, ".gz") }); len(names) < 10 || zipped != 0 {
+				t.Errorf("files %v", names)
+			}
+		})
+	}
+}
+
+// Whatever a crash leaves of a rotation, the next start ends with the same log.
+func TestARotationThatWasCut(t *testing.T) {
+	for name, left := range map[string]func(t *testing.T, path string) (events int){
+		"the next file is begun": func(t *testing.T, path string) int {
+			copyFile(t, path, path+".next")
+			return 3
+		},
+		"the old file is out of its place": func(t *testing.T, path string) int {
+			lines := linesOf(string(readFile(t, path)))
+			closed := strings.TrimSuffix(path, ".jsonl") + "-" + logOf(lines[0]) + "-000000000002.jsonl"
+			writeLines(t, closed, lines[:2])
+			writeLines(t, path+".next", lines[2:])
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			return 3
+		},
+		"half compressed": func(t *testing.T, path string) int {
+			lines := linesOf(string(readFile(t, path)))
+			closed := strings.TrimSuffix(path, ".jsonl") + "-" + logOf(lines[0]) + "-000000000002.jsonl"
+			writeLines(t, closed, lines[:2])
+			writeLines(t, closed+".gz.part", []string{"half"})
+			writeLines(t, path, lines[2:])
+			return 3
+		},
+		"compressed, and not yet removed": func(t *testing.T, path string) int {
+			lines := linesOf(string(readFile(t, path)))
+			closed := strings.TrimSuffix(path, ".jsonl") + "-" + logOf(lines[0]) + "-000000000002.jsonl"
+			writeLines(t, closed, lines[:2])
+			writeLines(t, closed+".gz", []string{"whatever"})
+			writeLines(t, path, lines[2:])
+			return 3
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "audit.jsonl")
+			l := open(t, audit.Options{}, path)
+			write(t, l, "1", "2", "3")
+			closeLog(t, l)
+			events := left(t, path)
+			l = open(t, audit.Options{Rotate: audit.Rotation{Size: 1 << 20, Compress: true}}, path)
+			write(t, l, "4")
+			closeLog(t, l)
+			l = open(t, audit.Options{Rotate: audit.Rotation{Size: 1 << 20, Compress: true}}, path)
+			for deadline := time.Now().Add(10 * time.Second); leftovers(t, path) && time.Now().Before(deadline); {
+				time.Sleep(time.Millisecond)
+			}
+			closeLog(t, l)
+			var lines []string
+			names, err := audit.Files(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range names {
+				lines = append(lines, linesOf(string(readFile(t, name)))...)
+			}
+			if got := wantChain(t, lines); len(got) != events+1 {
+				t.Errorf("got %v", idsOf(got))
+			}
+		})
+	}
+}
+
+func leftovers(t *testing.T, path string) bool {
+	t.Helper()
+	for _, pattern := range []string{"*.part", "*.next", "*-*.jsonl"} {
+		if found, err := filepath.Glob(filepath.Join(filepath.Dir(path), pattern)); err != nil || len(found) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func logOf(line string) string {
+	var e audit.Event
+	if err := json.Unmarshal([]byte(line), &e); err != nil {
+		panic(err)
+	}
+	return e.Log
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	writeLines(t, to, linesOf(string(readFile(t, from))))
+}
+
+func writeLines(t *testing.T, path string, lines []string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(strings.Join(lines, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is removed is removed because the log says so, and does not make it
+// faulty.
+func TestOldFilesGoAndTheLogSaysSo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	o := audit.Options{Rotate: audit.Rotation{Size: 2048, Keep: 3, Compress: true}, Checkpoints: 2 * time.Millisecond, OnError: func(err error) { t.Error(err) }}
+	l := open(t, o, path)
+	for i := range 120 {
+		write(t, l, fmt.Sprint(i))
+		time.Sleep(time.Millisecond)
+	}
+	closeLog(t, l)
+	names, err := audit.Files(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(names) > 6 {
+		t.Errorf("files %v", names)
+	}
+	w := readLog(t, path)
+	r, err := audit.Verify(names, w.full())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Faults) != 0 || r.Logs[0].First == 1 || r.Logs[0].Checkpoints == 0 || r.Logs[0].Signed != r.Logs[0].Last {
+		t.Errorf("got %+v", r)
+	}
+	r, err = audit.Verify(names[1:], w.full())
+	if err != nil || len(r.Faults) == 0 {
+		t.Errorf("a file that nobody removed is missing: got %+v, %v", r, err)
+	}
+}
+
+func TestAnUnwritableFolderStopsRotationAlone(t *testing.T) {
+	if os.Geteuid() == 0 {
+		// Root may write anywhere; a folder in the way of the next file does the same.
+		path := filepath.Join(t.TempDir(), "audit.jsonl")
+		var told []error
+		l := open(t, audit.Options{Rotate: audit.Rotation{Size: 1024}, OnError: func(err error) { told = append(told, err) }}, path)
+		if err := os.MkdirAll(filepath.Join(path+".next", "x"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 {
+			write(t, l, fmt.Sprint(i))
+		}
+		closeLog(t, l)
+		if len(told) == 0 || len(wantChain(t, linesOf(string(readFile(t, path))))) != 10 {
+			t.Errorf("told %v", told)
+		}
+	}
+}
+
+var errBroken = errors.New("broken")
+
+// A stream that failed in the middle of a line goes on with a whole one.
+func TestAStreamThatTearsALine(t *testing.T) {
+	r, w := io.Pipe()
+	l := audit.NewLog(w)
+	go func() {
+		half := make([]byte, 10)
+		_, _ = io.ReadFull(r, half)
+		_ = r.CloseWithError(errBroken)
+	}()
+	if err := l.Write(event()); !errors.Is(err, errBroken) {
+		t.Errorf("got %v", err)
+	}
+}
