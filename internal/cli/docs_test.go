@@ -67,7 +67,7 @@ func TestDocsOfCommands(t *testing.T) {
 	if n := examples(t, docs); n < 20 {
 		t.Errorf("only %d examples", n)
 	}
-	others := []string{"proxy", "proxy service-key", "policy", "demo", "dev", "version", "help"}
+	others := []string{"proxy", "proxy service-key", "policy", "log", "demo", "dev", "version", "help"}
 	shared := []string{"help", "profile", "no-browser", "timeout", "force"} // in docs/clients.md
 	for _, s := range config.Settings() {
 		shared = append(shared, s.Flag())

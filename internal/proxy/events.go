@@ -115,9 +115,13 @@ func (s *Server) openEvents(stdout io.Writer) (log *audit.Log, unlock func(), er
 		return s.eventOptions().NewLog(struct{ io.Writer }{stdout}), func() {}, nil // not ours to close
 	}
 	path := s.config.path(s.config.Audit.File.V)
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // a pipe or a device, which many may write to
+		log, err = s.eventOptions().Open(path)
+		return log, func() {}, err
+	}
 	unlock, ok, err := durable.TryLock(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("lock audit log: %w", err)
+		return nil, nil, fmt.Errorf("lock audit log (the sidecar makes files in its folder): %w", err)
 	}
 	if !ok {
 		return nil, nil, fmt.Errorf("audit log %q: another sidecar writes to it; each needs a log of its own", path)
