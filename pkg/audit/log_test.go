@@ -208,6 +208,7 @@ func TestADeviceThatHangsIsGivenUp(t *testing.T) {
 					t.Error("it was written")
 				}
 			})
+			synctest.Wait() // the first is with the device when the others come
 		}
 		writers.Wait()
 		if waited := time.Since(began); waited != 5*time.Second {
@@ -234,8 +235,8 @@ func TestADeviceThatHangsIsGivenUp(t *testing.T) {
 		if told < 0 || events[told].Request.Operation != "log-recovered" || !strings.HasPrefix(events[told].Error, "4 events ") {
 			t.Errorf("got %s", text)
 		}
-		if n := strings.Count(text, "hangs-"); n > 1 {
-			t.Errorf("%d events that nobody waits for are in the log", n)
+		if strings.Contains(text, "hangs-1") || strings.Contains(text, "hangs-2") {
+			t.Errorf("events that nobody waits for are in the log: %s", text)
 		}
 	})
 }

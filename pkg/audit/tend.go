@@ -13,7 +13,7 @@ import (
 // tend compresses and removes closed files, until the log is closed.
 func (l *Log) tend() {
 	for {
-		if err := l.tendOnce(); err != nil {
+		if err := l.tendOnce(); err != nil && !errors.Is(err, errClosed) { // then the next start does it
 			l.options.report(fmt.Errorf("tend the files of the audit log: %w", err))
 		}
 		select {
