@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gimme-broker/gimme/internal/delivery"
 	"github.com/gimme-broker/gimme/internal/durable"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/strictyaml"
@@ -30,6 +31,11 @@ type Audit struct {
 
 	Rotate      Rotate      `yaml:"rotate"`
 	Checkpoints Checkpoints `yaml:"checkpoints"`
+
+	// Sinks are where else events are delivered to, as docs/audit-sinks.md has
+	// it. They read the log in file, so that none of them holds a request up.
+	// Default none.
+	Sinks []delivery.Sink `yaml:"sinks"`
 }
 
 // Rotate says when the file is closed and the next begun.
@@ -60,6 +66,7 @@ func (c *Config) checkAudit(l *faultList) {
 	if a.File.V == "-" && a.Durability.V == string(audit.DurableFsync) {
 		l.at(a.Durability, "audit.durability: standard output is not on a disk, so fsync cannot be had; write to a file")
 	}
+	c.checkSinks(l)
 	c.checkDuration(l, a.Timeout, "audit.timeout")
 	if a.Checkpoints.Every.V != never {
 		c.checkDuration(l, a.Checkpoints.Every, "audit.checkpoints.every")

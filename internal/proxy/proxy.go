@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/budget"
+	"github.com/gimme-broker/gimme/internal/delivery"
 	"github.com/gimme-broker/gimme/internal/revocation"
 	"github.com/gimme-broker/gimme/internal/session"
 	"github.com/gimme-broker/gimme/internal/upstream"
@@ -53,7 +54,8 @@ type Server struct {
 	keys        *session.Keyring
 	issuers     []*issuer
 	events      *recorder
-	unlock      func()          // lets others write to the file of events
+	unlock      func() // lets others write to the file of events
+	delivery    *delivery.Delivery
 	source      upstream.Source // nil: each session has its own credentials
 	logins      *logins
 	transport   *http.Transport
@@ -124,6 +126,9 @@ func New(c *Config, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.events = &recorder{Log: events, metrics: s.metrics}
+	if s.delivery, err = s.openDelivery(o.Stdout); err != nil {
+		return nil, errors.Join(err, s.closeEvents())
+	}
 	s.address = cmp.Or(c.Address.V, s.URL())
 	for _, d := range c.Domains {
 		s.domains = append(s.domains, d.V)
@@ -149,8 +154,9 @@ func (s *Server) Run(ctx context.Context) error {
 	door := s.newDoor()
 	server := s.newHTTP(base, door)
 	if err := s.events.Write(s.lifeEvent("started")); err != nil {
-		return errors.Join(err, s.listener.Close(), s.abandonEyes(), s.closeEvents())
+		return errors.Join(err, s.listener.Close(), s.abandonEyes(), s.delivery.Close(), s.closeEvents())
 	}
+	stopDelivery := s.deliver()
 	s.log.Info("serving", "url", s.URL(), "address", s.address, "upstream", s.config.Upstream.Endpoint.V, "policy", s.rules.Load().set.Digest(), "admin", s.AdminURL())
 
 	s.warn(s.rules.Load())
@@ -179,7 +185,7 @@ func (s *Server) Run(ctx context.Context) error {
 	stop()
 	wg.Wait()
 	s.transport.CloseIdleConnections()
-	return errors.Join(err, s.closeEyes(), s.events.Write(s.lifeEvent("stopped")), s.closeEvents())
+	return errors.Join(err, s.closeEyes(), s.events.Write(s.lifeEvent("stopped")), stopDelivery(), s.closeEvents())
 }
 
 // newHTTP is the HTTP server behind the door. Requests end with base.

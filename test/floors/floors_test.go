@@ -28,6 +28,7 @@ var rules = []rule{
 	{"pkg/policy", []string{module + "pkg/sigv4", module + "pkg/s3api", module + "pkg/audit", "net/http"}, "the pure rooms do not know one another, and decisions know no HTTP"},
 	{"pkg/checksum", []string{module + "pkg/sigv4", module + "pkg/s3api", module + "pkg/policy", module + "pkg/audit", "net/http"}, "checksums know no requests"},
 	{"internal/revocation", []string{module + "internal/proxy", module + "internal/upstream", "net/http"}, "who is revoked is no matter of HTTP"},
+	{"internal/delivery", []string{module + "internal/session", module + "internal/revocation", module + "internal/proxy", module + "internal/cli", "github.com/spf13/cobra"}, "events are delivered without knowing what they are about"},
 	{"internal/proxy", []string{module + "internal/login", module + "internal/awsfile", module + "internal/store", module + "internal/broker", module + "internal/workload", module + "internal/shellenv", module + "internal/doctor", module + "internal/cli", "github.com/spf13/cobra", "github.com/aws/aws-sdk-go-v2/service/s3"}, "the sidecar is not a client"},
 	{"internal/login", client, "the client does not know the sidecar"},
 	{"internal/broker", client, "the client does not know the sidecar"},
@@ -51,7 +52,7 @@ var rules = []rule{
 	{"internal/devstack", []string{module + "internal/cli"}, "the demo is handed the commands, it does not import them"},
 }
 
-var client = []string{module + "internal/proxy", module + "internal/session", module + "internal/upstream", module + "internal/revocation", module + "internal/devstack"}
+var client = []string{module + "internal/proxy", module + "internal/session", module + "internal/upstream", module + "internal/revocation", module + "internal/delivery", module + "internal/devstack"}
 
 func TestFloors(t *testing.T) {
 	for _, r := range rules {
