@@ -143,6 +143,8 @@ func writeWhile(t *testing.T, l *testLog, x target, kills int) {
 	want := l.last()
 	for len(x.taken()) == 0 || slices.Max(x.taken()) < want {
 		if time.Now().After(deadline) {
+			child.cmd.Process.Signal(syscall.SIGQUIT) // to say where it stands
+			child.pipes.Wait()
 			t.Fatalf("of %d events those up to %d are delivered after two minutes", want, slices.Max(append(x.taken(), 0)))
 		}
 		time.Sleep(20 * time.Millisecond)
