@@ -50,7 +50,8 @@ func (r *reader) next() (line []byte, h head, lost *gap, err error) {
 				continue
 			}
 		}
-		if errors.Is(err, io.EOF) && !r.stays() && !looked {
+		// Where nothing was read, a file before it may have been closed since the files were listed.
+		if errors.Is(err, io.EOF) && !looked && (!r.begun || !r.stays()) {
 			looked = true
 			again, err := r.seek()
 			if err != nil {

@@ -211,3 +211,21 @@ func TestLastEvent(t *testing.T) {
 		t.Errorf("behind a long line: got %d, %v", h.Seq, err)
 	}
 }
+
+// The list of files grows old while they are read: a file that had been growing
+// is closed, and the one that has taken its place has nothing in it yet.
+func TestAFileThatWasClosedWhileOlderOnesWereRead(t *testing.T) {
+	l := newLog(t)
+	l.add(5)
+	l.rotate()
+	r := &reader{layout: &layout{path: l.path, ids: map[string]string{}}}
+	defer r.close()
+	if _, h, _, err := r.next(); h.Seq != 1 || err != nil {
+		t.Fatalf("got %d, %v", h.Seq, err)
+	}
+	l.add(3)
+	l.rotate()
+	if got, lost := read(t, r); !cmp.Equal(got, span(2, 8)) || lost != nil {
+		t.Errorf("got %v, lost %v", got, lost)
+	}
+}

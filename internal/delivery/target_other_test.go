@@ -377,8 +377,7 @@ func kafkaTarget(t *testing.T, n int) target {
 }
 
 // consume takes what is in the topic. The events of one sidecar are in one
-// partition. Each look is by a client of its own: one that stays can wait for
-// the fake for ever.
+// partition.
 func consume(t *testing.T, l *ledger, brokers []string, spared *sync.Map) {
 	auth := Sink{Mechanism: text{V: "SCRAM-SHA-256"}, User: text{V: "gimme"}, SecretFile: text{V: secretFile(t, "pass word")}}.mechanism()
 	dial := kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
