@@ -23,69 +23,25 @@ func TestRsyslog(t *testing.T) {
 		}
 		t.Skip("rsyslogd is not installed")
 	}
-	folder, err := os.MkdirTemp("", "gimme") // short, for the socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	_, ca := selfSigned(t)
-	tcp, secure, udp := freePort(t), freePort(t), freePort(t)
-	config := fmt.Sprintf(`
-global(workDirectory=%[1]q maxMessageSize="8k" defaultNetstreamDriverCAFile=%[2]q defaultNetstreamDriverCertFile=%[2]q defaultNetstreamDriverKeyFile=%[3]q)
-module(load="imtcp") module(load="imudp") module(load="imuxsock" SysSock.Use="off")
-template(name="raw" type="string" string="%%app-name%%|%%msgid%%|%%syslogfacility%%|%%structured-data%%|%%msg%%\n")
-ruleset(name="tcp") { action(type="omfile" file="%[1]s/tcp.out" template="raw") }
-ruleset(name="tls") { action(type="omfile" file="%[1]s/tls.out" template="raw") }
-ruleset(name="udp") { action(type="omfile" file="%[1]s/udp.out" template="raw") }
-ruleset(name="unix") { action(type="omfile" file="%[1]s/unix.out" template="raw") }
-input(type="imtcp" address="127.0.0.1" port="%[4]d" ruleset="tcp")
-input(type="imtcp" address="127.0.0.1" port="%[5]d" ruleset="tls" streamDriver.Name="gtls" streamDriver.Mode="1" streamDriver.AuthMode="anon")
-input(type="imudp" address="127.0.0.1" port="%[6]d" ruleset="udp")
-input(type="imuxsock" socket="%[1]s/log" ruleset="unix" useSpecialParser="off" parseHostname="on" rateLimit.Interval="0")
-`, folder, ca, filepath.Join(filepath.Dir(ca), "key.pem"), tcp, secure, udp)
-	file := filepath.Join(folder, "rsyslog.conf")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	start := func() (stop func()) {
-		var said bytes.Buffer
-		cmd := exec.Command(daemon, "-n", "-f", file, "-i", filepath.Join(folder, "pid"))
-		cmd.Stdout, cmd.Stderr = &said, &said
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		for end := time.Now().Add(10 * time.Second); ; {
-			if conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", secure)); err == nil {
-				conn.Close()
-				break
-			}
-			if time.Now().After(end) {
-				cmd.Process.Kill()
-				cmd.Wait()
-				t.Fatalf("rsyslogd does not listen: %s", said.String())
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
-		return func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait(); os.Remove(filepath.Join(folder, "pid")) }
-	}
-	stop := start()
+	r := newRsyslog(t, daemon)
+	stop := r.start()
 	defer func() { stop() }()
 	l := newLog(t)
 	var sinks []byte
 	for name, address := range map[string]string{
-		"tcp": fmt.Sprintf("tcp://127.0.0.1:%d", tcp), "tls": fmt.Sprintf("tls://127.0.0.1:%d", secure),
-		"udp": fmt.Sprintf("udp://127.0.0.1:%d", udp), "unix": "unix://" + folder + "/log",
+		"tcp": fmt.Sprintf("tcp://127.0.0.1:%d", r.tcp), "tls": fmt.Sprintf("tls://127.0.0.1:%d", r.secure),
+		"udp": fmt.Sprintf("udp://127.0.0.1:%d", r.udp), "unix": "unix://" + r.folder + "/log",
 	} {
 		sinks = fmt.Appendf(sinks, "  - {name: %s, type: syslog, address: %q, source: sidecar-1", name, address)
 		if name == "tls" {
-			sinks = fmt.Appendf(sinks, ", ca_file: %q", ca)
+			sinks = fmt.Appendf(sinks, ", ca_file: %q", r.ca)
 		}
 		sinks = append(sinks, "}\n"...)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "sinks.yaml"), append([]byte("sinks:\n"), sinks...), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(r.folder, "sinks.yaml"), append([]byte("sinks:\n"), sinks...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	all, err := decode(filepath.Join(folder, "sinks.yaml"))
+	all, err := decode(filepath.Join(r.folder, "sinks.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +57,7 @@ input(type="imuxsock" socket="%[1]s/log" ruleset="unix" useSpecialParser="off" p
 	arrive := func(name string) {
 		t.Helper()
 		for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-			seqs := syslogged(t, filepath.Join(folder, name+".out"))
+			seqs := syslogged(t, filepath.Join(r.folder, name+".out"))
 			if len(seqs) > 0 && seqs[len(seqs)-1] == l.last() {
 				inOrder(t, seqs, l.last())
 				return
@@ -118,7 +74,7 @@ input(type="imuxsock" socket="%[1]s/log" ruleset="unix" useSpecialParser="off" p
 	stop()
 	l.add(30)
 	time.Sleep(100 * time.Millisecond)
-	stop = start()
+	stop = r.start()
 	l.add(30)
 	for _, name := range []string{"tcp", "tls", "unix"} { // what is sent by UDP to nobody is lost
 		arrive(name)
@@ -150,4 +106,68 @@ func freePort(t *testing.T) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// An rsyslog is a daemon that writes what comes by each way into a file of its
+// own.
+type rsyslog struct {
+	t                *testing.T
+	daemon           string
+	folder           string
+	ca               string
+	tcp, secure, udp int
+}
+
+func newRsyslog(t *testing.T, daemon string) *rsyslog {
+	t.Helper()
+	r := &rsyslog{t: t, daemon: daemon, tcp: freePort(t), secure: freePort(t), udp: freePort(t)}
+	folder, err := os.MkdirTemp("", "gimme") // short, for the socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	_, r.ca = selfSigned(t)
+	r.folder = folder
+	config := fmt.Sprintf(`
+global(workDirectory=%[1]q maxMessageSize="8k" defaultNetstreamDriverCAFile=%[2]q defaultNetstreamDriverCertFile=%[2]q defaultNetstreamDriverKeyFile=%[3]q)
+module(load="imtcp") module(load="imudp") module(load="imuxsock" SysSock.Use="off")
+template(name="raw" type="string" string="%%app-name%%|%%msgid%%|%%syslogfacility%%|%%structured-data%%|%%msg%%\n")
+ruleset(name="tcp") { action(type="omfile" file="%[1]s/tcp.out" template="raw") }
+ruleset(name="tls") { action(type="omfile" file="%[1]s/tls.out" template="raw") }
+ruleset(name="udp") { action(type="omfile" file="%[1]s/udp.out" template="raw") }
+ruleset(name="unix") { action(type="omfile" file="%[1]s/unix.out" template="raw") }
+input(type="imtcp" address="127.0.0.1" port="%[4]d" ruleset="tcp")
+input(type="imtcp" address="127.0.0.1" port="%[5]d" ruleset="tls" streamDriver.Name="gtls" streamDriver.Mode="1" streamDriver.AuthMode="anon")
+input(type="imudp" address="127.0.0.1" port="%[6]d" ruleset="udp")
+input(type="imuxsock" socket="%[1]s/log" ruleset="unix" useSpecialParser="off" parseHostname="on" rateLimit.Interval="0")
+`, folder, r.ca, filepath.Join(filepath.Dir(r.ca), "key.pem"), r.tcp, r.secure, r.udp)
+	file := filepath.Join(folder, "rsyslog.conf")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// start runs the daemon, until stop.
+func (r *rsyslog) start() (stop func()) {
+	t, file := r.t, filepath.Join(r.folder, "rsyslog.conf")
+	var said bytes.Buffer
+	cmd := exec.Command(r.daemon, "-n", "-f", file, "-i", filepath.Join(r.folder, "pid"))
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; {
+		if conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", r.secure)); err == nil {
+			conn.Close()
+			break
+		}
+		if time.Now().After(end) {
+			cmd.Process.Kill()
+			cmd.Wait()
+			t.Fatalf("rsyslogd does not listen: %s", said.String())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait(); os.Remove(filepath.Join(r.folder, "pid")) }
 }
