@@ -113,11 +113,11 @@ func TestSuite(t *testing.T) {
 func writeWhile(t *testing.T, l *testLog, x target, kills int) {
 	t.Helper()
 	draw := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 2))
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(4 * time.Minute)
 	var child *deliverProcess
 	for round := 0; round < kills || !x.faults.over(); round++ {
 		if time.Now().After(deadline) {
-			t.Fatalf("faults are left after two minutes: %d; %d events delivered", x.faults.left, len(x.taken()))
+			t.Fatalf("faults are left after four minutes: %d; %d events delivered", x.faults.left, len(x.taken()))
 		}
 		if child == nil {
 			child = startChild(t, l.path, x)
@@ -145,7 +145,7 @@ func writeWhile(t *testing.T, l *testLog, x target, kills int) {
 		if time.Now().After(deadline) {
 			child.cmd.Process.Signal(syscall.SIGQUIT) // to say where it stands
 			child.pipes.Wait()
-			t.Fatalf("of %d events those up to %d are delivered after two minutes", want, slices.Max(append(x.taken(), 0)))
+			t.Fatalf("of %d events those up to %d are delivered after four minutes", want, slices.Max(append(x.taken(), 0)))
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
