@@ -173,7 +173,7 @@ func TestPartOfABatch(t *testing.T) {
 	}}
 	d, _ := deliverTo(l, s, nil)
 	d.hurry()
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	if err := d.Run(ctx); err != nil {
 		t.Error(err)
@@ -197,7 +197,7 @@ func TestEventsThatAreGoneAreToldOfAndCounted(t *testing.T) {
 	for range 2 {
 		d, said := deliverTo(l, s, change)
 		d.hurry()
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
 		if err := d.Run(ctx); err != nil {
 			t.Error(err)
 		}
@@ -227,7 +227,7 @@ func TestOnlyWhatIsForTheSinkIsDeliveredAndThePositionMovesOn(t *testing.T) {
 		d.only = Only{Kind: []text{{V: "decision"}, {V: "admin"}}, Decision: []text{{V: "blocked"}}}
 	})
 	d.hurry()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
 	defer cancel()
 	if err := d.Run(ctx); err != nil {
 		t.Error(err)
@@ -315,7 +315,7 @@ func TestAPositionThatCannotBeRead(t *testing.T) {
 	s := &scripted{answer: func(b []record) (result, error) { return all(b), nil }}
 	d, said := deliverTo(l, s, nil)
 	d.hurry()
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
 	defer cancel()
 	if err := d.Run(ctx); err != nil || len(s.calls) > 0 {
 		t.Errorf("got %v, delivered %v", err, s.calls)

@@ -62,7 +62,7 @@ func TestSecretsOfSinksStayWithThem(t *testing.T) {
 		d.hurry()
 		d.all[0].times.remind = 0 // tell of each
 		d.all[0].times.send = 40 * time.Millisecond
-		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		if err := d.Run(ctx); err != nil {
 			t.Error(err)
 		}
