@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gimme-broker/gimme/internal/alert"
+	"github.com/gimme-broker/gimme/internal/response"
 	"github.com/gimme-broker/gimme/internal/secret"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/strictyaml"
@@ -70,6 +72,11 @@ type Config struct {
 	Limits   Limits   `yaml:"limits"`
 	Admin    Admin    `yaml:"admin"`
 	Tracing  Tracing  `yaml:"tracing"`
+
+	// Responses are what is done when a principal does certain things too often.
+	// Default none.
+	Responses []response.Config `yaml:"responses"`
+	Alerts    Alerts            `yaml:"alerts"`
 
 	file   string // as given to Load
 	folder string
@@ -311,6 +318,8 @@ type loaded struct {
 	issuerRoots  []*x509.CertPool // by position in Issuers; nil: the system's
 	upstreamRoot *x509.CertPool
 	secretKey    secret.Text
+	responses    []*response.Rule
+	alerts       alert.Options
 }
 
 // Load reads the configuration at path and everything that it names, and
@@ -341,7 +350,7 @@ func Load(path string) (*Config, error) {
 // not meant, tests of the policies that do not pass, and what there is to
 // consider about the certificate and about each service key.
 func (c *Config) Warnings() []strictyaml.Fault {
-	return slices.Concat(c.listeningWarnings(time.Now()), c.adminWarnings(), c.serviceWarnings(time.Now()), c.loaded.rules.warnings, c.loaded.rules.failed)
+	return slices.Concat(c.listeningWarnings(time.Now()), c.adminWarnings(), c.serviceWarnings(time.Now()), c.responseWarnings(), c.loaded.rules.warnings, c.loaded.rules.failed)
 }
 
 func asFaults(file string, err error) strictyaml.Faults {

@@ -152,9 +152,21 @@ func (x *exchange) decide(answer audit.Decision, g grounds, fault string) error 
 	if err := x.events.Write(e); err != nil {
 		return &refusal{Code: "ServiceUnavailable", Message: "The request cannot be recorded, and what is not recorded is not served. Tell whoever runs this sidecar.", cause: err}
 	}
-	x.decided = x.decided || answer != audit.Blocked
+	if answer != audit.Blocked {
+		x.decided, x.event.Labels = true, merged(x.event.Labels, g.labels)
+	}
 	x.rule(answer)
 	return nil
+}
+
+// merged are all of both, sorted.
+func merged(a, b []string) []string {
+	if len(a) == 0 {
+		return b
+	}
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // moment is the one by which the request was judged, so that its event is enough

@@ -9,7 +9,7 @@ import (
 )
 
 // Times are how long a sidecar under test waits; zero ones stay as they are.
-type Times struct{ Header, Idle, Progress, Linger, Drain, Proceed, KeepAlive time.Duration }
+type Times struct{ Header, Idle, Progress, Linger, Drain, Proceed, KeepAlive, Order time.Duration }
 
 // SetTimes is called before Run.
 func (s *Server) SetTimes(t Times) {
@@ -25,6 +25,7 @@ func (s *Server) SetTimes(t Times) {
 	set(&s.times.drain, t.Drain)
 	set(&s.times.proceed, t.Proceed)
 	set(&s.times.keepAlive, t.KeepAlive)
+	set(&s.times.order, t.Order)
 	s.transport.ExpectContinueTimeout = s.times.proceed
 }
 

@@ -47,6 +47,7 @@ func (c *Config) read() strictyaml.Faults {
 		}
 		c.loaded.rules = rules
 	}
+	c.readResponses(l)
 	return l.found
 }
 

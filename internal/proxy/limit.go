@@ -19,6 +19,7 @@ type times struct {
 	proceed   time.Duration // for the upstream's word that it wants a body
 	answer    time.Duration // for the head of the upstream's answer
 	keepAlive time.Duration // between signs of life while the upstream works
+	order     time.Duration // for the file of orders, when a response has fired
 }
 
 func standardTimes() times {
@@ -31,6 +32,7 @@ func standardTimes() times {
 		proceed:   time.Second,
 		answer:    5 * time.Minute, // some stores complete a large upload in silence
 		keepAlive: 10 * time.Second,
+		order:     5 * time.Second,
 	}
 }
 

@@ -126,6 +126,9 @@ func New(c *Config, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.events = &recorder{Log: events, metrics: s.metrics}
+	if s.events.responses, err = s.newResponses(); err != nil {
+		return nil, errors.Join(err, s.closeEvents())
+	}
 	if s.delivery, err = s.openDelivery(o.Stdout); err != nil {
 		return nil, errors.Join(err, s.closeEvents())
 	}
@@ -169,6 +172,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	wg.Go(func() { s.reloadOnHangup(background) })
 	s.admin.start()
+	wg.Go(func() { s.events.responses.run(background) })
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(door) }()
 

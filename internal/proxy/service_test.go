@@ -29,6 +29,12 @@ rules:
 // change.
 func withServiceKey(t *testing.T, edit func(*proxy.NewServiceKey)) (*sidecar, proxy.NewServiceKey) {
 	t.Helper()
+	return withServiceKeyAnd(t, edit, "")
+}
+
+// withServiceKeyAnd does so, with more in the configuration.
+func withServiceKeyAnd(t *testing.T, edit func(*proxy.NewServiceKey), more string) (*sidecar, proxy.NewServiceKey) {
+	t.Helper()
 	c := &sidecar{t: t, folder: t.TempDir(), provider: newProvider(t), store: newStore(t)}
 	c.files(c.config())
 	made, err := c.load().MakeServiceKey("backup", roleEveryone, []string{"127.0.0.0/8", "::1/128"}, time.Now().Add(time.Hour))
@@ -39,7 +45,7 @@ func withServiceKey(t *testing.T, edit func(*proxy.NewServiceKey)) (*sidecar, pr
 	if edit != nil {
 		edit(&made)
 	}
-	c.launch(func(config string) string { return config + entry(made) })
+	c.launch(func(config string) string { return config + entry(made) + more })
 	c.write("policies/services.yaml", servicePolicy)
 	if err := c.Reload(); err != nil {
 		t.Fatal(err)

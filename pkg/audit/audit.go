@@ -48,6 +48,7 @@ type Event struct {
 	Session      *Session    `json:"session,omitempty"`
 	Role         string      `json:"role,omitempty"`       // ARN
 	Revocation   *Revocation `json:"revocation,omitempty"` // the order that refused the request, or that was given or taken back
+	Fired        *Fired      `json:"fired,omitempty"`      // the rule of responses that has fired for Principal
 	Client       *Client     `json:"client,omitempty"`
 	Request      *Request    `json:"request,omitempty"`
 	Facts        *Facts      `json:"facts,omitempty"` // what else the policy could go by
@@ -100,6 +101,22 @@ type Revocation struct {
 	Before     time.Time `json:"before"` // sessions issued then or earlier are hit
 	Reason     string    `json:"reason"`
 	By         string    `json:"by"`
+}
+
+// A Fired rule is one of the configuration's responses to what a principal does.
+type Fired struct {
+	Rule     string   `json:"rule"`
+	Mode     string   `json:"mode"`               // monitor, enforce
+	Do       []string `json:"do"`                 // alert, suspend: what is done in enforce mode, and would be otherwise
+	Event    string   `json:"event"`              // the id of the one that made the rule fire
+	Measure  string   `json:"measure"`            // violations, deletes, objects, bytes
+	Severity string   `json:"severity,omitempty"` // of the least violations that count
+	Label    string   `json:"label,omitempty"`    // of the objects or bytes
+	Count    int64    `json:"count"`              // that was reached
+	Limit    int64    `json:"limit"`              // from which on the rule fires
+	Usual    int64    `json:"usual,omitempty"`    // of objects and bytes: what the principal reads otherwise
+	Within   string   `json:"within"`             // such as 10m
+	Order    string   `json:"order,omitempty"`    // the id of the one that suspends the principal
 }
 
 // A Client is where the request came from.
