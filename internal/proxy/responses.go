@@ -69,7 +69,7 @@ func (r *responses) act(f *response.Firing) {
 	if f.Rule.Enforced() && f.Rule.Does(response.Suspend) {
 		order = r.order(f, now, &e)
 	}
-	if err := r.s.events.Log.Write(e); err != nil {
+	if err := r.s.events.Write(e); err != nil {
 		r.s.log.Error("a response could not be recorded", "rule", f.Rule.Name, "event", f.Event, "cause", err)
 	}
 	r.s.log.Warn("a response has fired", "rule", f.Rule.Name, "mode", f.Rule.Mode, "id", e.ID, "event", f.Event)

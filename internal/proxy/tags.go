@@ -73,7 +73,7 @@ func (s *Server) lookUp(x *exchange, call *s3api.Call, held *holder, targets []s
 			defer func() { <-slots }()
 			f, err := s.find(x.aside(ctx), call, t, credentials)
 			if err != nil {
-				s.log.Warn("tags could not be looked up", "id", x.event.ID, "bucket", t.Bucket, "key", t.Key, "version", t.VersionID, "cause", causeOf(err))
+				s.log.Warn("tags could not be looked up", "id", x.event.ID, "cause", causeOf(err))
 				return
 			}
 			mu.Lock()
