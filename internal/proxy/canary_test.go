@@ -1,20 +1,13 @@
 package proxy_test
 
 import (
-	"crypto/rand"
+	"crypto/md5"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,168 +15,6 @@ import (
 
 	"github.com/gimme-broker/gimme/pkg/sigv4"
 )
-
-// An aviary is a sidecar, and the canaries that were put into requests to it:
-// texts that must not be found in anything that comes out of it, but for the
-// answers to whoever sent them and what docs/audit.md says is recorded.
-type aviary struct {
-	*sidecar
-	mu       sync.Mutex          // guards what follows
-	places   map[string]string   // of each canary
-	recorded map[string][]string // the fields of events in which it may stand; nil: none
-	statuses map[int]int         // how many answers had them
-	tokens   []string            // parts of tokens that were sent
-}
-
-func newAviary(t *testing.T, edit func(string) string) *aviary {
-	return &aviary{sidecar: start(t, edit), places: map[string]string{}, recorded: map[string][]string{}, statuses: map[int]int{}}
-}
-
-// canary makes one for a place. It is ASCII without anything that is escaped
-// anywhere.
-func (a *aviary) canary(place string, recorded ...string) string {
-	random := make([]byte, 12)
-	rand.Read(random)
-	c := "cnry" + hex.EncodeToString(random)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.places[c], a.recorded[c] = place, recorded
-	return c
-}
-
-// Canaries are found as they are, in Base64 and in hexadecimal.
-var (
-	plainCanary  = regexp.MustCompile(`(?i)cnry[0-9a-f]{24}`)
-	base64Canary = regexp.MustCompile(`Y25ye[A-Za-z0-9+/_-]{32}`)
-	hexCanary    = regexp.MustCompile(`(?i)636e7279[0-9a-f]{48}`)
-)
-
-// canaries are those in text.
-func (a *aviary) canaries(text string) []string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var found []string
-	note := func(c string) {
-		if c = strings.ToLower(c); len(c) >= 28 && a.places[c[:28]] != "" && !slices.Contains(found, c[:28]) {
-			found = append(found, c[:28])
-		}
-	}
-	for _, c := range plainCanary.FindAllString(text, -1) {
-		note(c)
-	}
-	for _, c := range base64Canary.FindAllString(text, -1) {
-		raw, err := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(c[:36]))
-		if err == nil {
-			note(string(raw))
-		}
-	}
-	for _, c := range hexCanary.FindAllString(text, -1) {
-		if raw, err := hex.DecodeString(c); err == nil {
-			note(string(raw))
-		}
-	}
-	return found
-}
-
-// send sends a request whose canaries, and those within tokens, may come back to
-// whoever sent it, and no others.
-func (a *aviary) send(r *http.Request, within ...string) {
-	a.t.Helper()
-	var sent strings.Builder
-	if r.Body != nil {
-		body := must(io.ReadAll(r.Body))
-		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(string(body))), int64(len(body))
-		sent.Write(body)
-	}
-	_ = r.Header.Write(&sent)
-	sent.WriteString(r.URL.String() + r.Host)
-	response, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
-		return // the sidecar has cut an answer
-	}
-	defer response.Body.Close()
-	got, _ := io.ReadAll(response.Body)
-	var head strings.Builder
-	_ = response.Header.Write(&head)
-	a.mu.Lock()
-	a.statuses[response.StatusCode]++
-	a.mu.Unlock()
-	own := a.canaries(sent.String() + strings.Join(within, " "))
-	for _, c := range a.canaries(head.String() + string(got)) {
-		if !slices.Contains(own, c) {
-			a.t.Errorf("the canary of %s is in the answer to another request", a.places[c])
-		}
-	}
-}
-
-// hunt looks for canaries in all that has come out.
-func (a *aviary) hunt() {
-	a.t.Helper()
-	report := func(c, where, context string) {
-		a.t.Errorf("the canary of %s is in %s: %.300s", a.places[c], where, context)
-	}
-	for line := range strings.Lines(a.log.String()) {
-		for _, c := range a.canaries(line) {
-			report(c, "the log", line)
-		}
-	}
-	for line := range strings.Lines(a.rawEvents()) {
-		if len(a.canaries(line)) == 0 {
-			continue
-		}
-		var event any
-		if err := json.Unmarshal([]byte(line), &event); err != nil {
-			a.t.Fatalf("%s: %v", line, err)
-		}
-		eachText(event, "", func(field, text string) {
-			for _, c := range a.canaries(text) {
-				if !slices.Contains(a.recorded[c], field) {
-					report(c, "the event's "+field, text)
-				}
-			}
-		})
-	}
-	err := filepath.WalkDir(a.folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		for _, c := range a.canaries(path) {
-			report(c, "the name of a file", path)
-		}
-		if filepath.Base(path) == "audit.jsonl" {
-			return nil
-		}
-		for _, c := range a.canaries(string(data)) {
-			report(c, path, "")
-		}
-		return nil
-	})
-	if err != nil {
-		a.t.Fatal(err)
-	}
-}
-
-// eachText calls f with each text in a JSON value, and the field that it stands
-// in, and with the names of fields themselves.
-func eachText(v any, field string, f func(field, text string)) {
-	switch v := v.(type) {
-	case string:
-		f(field, v)
-	case []any:
-		for _, item := range v {
-			eachText(item, field, f)
-		}
-	case map[string]any:
-		for name, item := range v {
-			f(field+" (a name)", name)
-			eachText(item, strings.TrimPrefix(field+"."+name, "."), f)
-		}
-	}
-}
 
 // Where docs/audit.md records what is asked for.
 var (
@@ -197,6 +28,8 @@ var (
 // quoted is what a refusal quotes that was not understood. None of it is a secret
 // where it belongs, and nothing else is quoted.
 var quoted = map[string][]string{
+	"X-Amz-Server-Side-Encryption": {"facts.upload.encryption"}, "X-Amz-Sdk-Checksum-Algorithm": {"error"}, "X-Amz-Tagging-Directive": {"error"},
+	"X-Amz-Copy-Source":    {"error", "request.source", "request.targets.path", "reasons.text"},
 	"X-Amz-Content-Sha256": {"error"}, "partNumber": {"error"}, "encoding-type": {"error"}, "Host": {"error"},
 	"Action": {"error"}, "aud": {"error"}, "iss": {"error"}, "azp": {"error"},
 }
@@ -207,7 +40,7 @@ var canaryHeaders = []struct{ name, before, after string }{
 	{"Authorization", "Bearer ", ""}, {"Authorization", "Basic ", ""}, {"Authorization", "AWS4-HMAC-SHA256 Credential=", "/20260302/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00"},
 	{"Authorization", "AWS4-HMAC-SHA256 Credential=AKIA/20260302/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=", ""},
 	{"Proxy-Authorization", "Basic ", ""}, {"Cookie", "session=", ""}, {"X-Amz-Security-Token", "", ""}, {"X-Amz-Security-Token", "g1.", ""},
-	{"X-Amz-Meta-Note", "", ""}, {"X-Amz-Tagging", "project=", ""}, {"X-Amz-Tagging", "", "=x"}, {"X-Amz-Tagging", "%zz", ""},
+	{"X-Amz-Meta-Note", "", ""}, {"X-Amz-Tagging", "project=", ""}, {"X-Amz-Tagging", "", "=x"}, {"X-Amz-Tagging", "%zz", ""}, {"X-Amz-Tagging", "a=1&a=", ""}, {"X-Amz-Tagging", "a=1;b=", ""}, {"X-Amz-Tagging-Directive", "", ""}, {"X-Amz-Copy-Source", "lake/%zz", ""}, {"X-Amz-Copy-Source", "lake/customers/", ""},
 	{"X-Amz-Server-Side-Encryption-Customer-Algorithm", "", ""}, {"X-Amz-Server-Side-Encryption-Customer-Key", "", ""}, {"X-Amz-Server-Side-Encryption-Customer-Key-Md5", "", ""},
 	{"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Key", "", ""}, {"X-Amz-Server-Side-Encryption-Context", "", ""}, {"X-Amz-Server-Side-Encryption", "", ""},
 	{"X-Amz-Acl", "", ""}, {"X-Amz-Grant-Read", "id=", ""}, {"X-Amz-Website-Redirect-Location", "/", ""}, {"X-Amz-Storage-Class", "", ""}, {"X-Amz-Mfa", "serial ", ""},
@@ -309,7 +142,8 @@ func (a *aviary) request(o canaryOutcome, keys aws.Credentials, method, query, b
 // the request. The log is at its most talkative level, so it has what the others
 // have.
 func TestCanaries(t *testing.T) {
-	a := newAviary(t, nil)
+	h := newHook(t)
+	a := newAviary(t, h)
 	a.put("lake", "public/o.txt", "hello")
 	keys := map[bool]aws.Credentials{false: a.login(nil), true: a.login(bob)}
 	for _, o := range canaryOutcomes() {
@@ -328,8 +162,9 @@ func TestCanaries(t *testing.T) {
 			}
 			a.bodies(o, who, signFirst)
 		}
+		a.encrypted(o, who)
 		a.request(o, who, "PUT", a.canary("name of a parameter, "+o.name), "", false, nil)
-		a.request(o, who, a.canary("method, "+o.name, "request.method"), "", "", false, nil)
+		a.request(o, who, a.canary("method, "+o.name, "request.method", "error"), "", "", false, nil)
 		a.request(o, who, "GET", "", "", false, func(r *http.Request) { r.Host = a.canary("host, "+o.name, quoted["Host"]...) + ".example" })
 		a.request(o, who, "GET", "", "", false, func(r *http.Request) {
 			r.Header.Set("User-Agent", a.canary("user agent, "+o.name, "client.user_agent"))
@@ -339,17 +174,32 @@ func TestCanaries(t *testing.T) {
 		a.request(key, who, "GET", "", "", false, nil)
 	}
 	a.store.answerWith(nil)
+	a.presigned(keys[false])
 	a.forms()
 	a.wires()
 	if err := a.stop(); err != nil { // all events are written
 		t.Fatal(err)
 	}
 	a.hunt()
-	secrets := append(a.tokens, upstreamSecret, keys[false].SecretAccessKey, keys[false].SessionToken, keys[true].SecretAccessKey, keys[true].SessionToken)
-	for _, secret := range secrets {
-		for where, text := range map[string]string{"log": a.log.String(), "events": a.rawEvents()} {
+	secrets := append(a.tokens, alertKey, upstreamSecret, keys[false].SecretAccessKey, keys[false].SessionToken, keys[true].SecretAccessKey, keys[true].SessionToken)
+	for where, text := range map[string]string{"log": a.log.String(), "events": a.rawEvents()} {
+		for _, secret := range secrets {
 			if strings.Contains(text, secret) {
 				t.Errorf("%.8s… is in the %s", secret, where)
+			}
+		}
+		for _, s := range anySignature.FindAllString(text, -1) {
+			if a.signed[s] {
+				t.Errorf("a signature is in the %s: %s", where, s)
+			}
+		}
+	}
+	if got := h.alerts(); len(got) == 0 {
+		t.Error("there was no alert")
+	} else {
+		for _, alerted := range got {
+			for _, c := range a.canaries(alerted.body) {
+				t.Errorf("the canary of %s is in an alert: %s", a.places[c], alerted.body)
 			}
 		}
 	}
@@ -367,6 +217,8 @@ func (a *aviary) bodies(o canaryOutcome, keys aws.Credentials, signFirst bool) {
 		{"PUT", "tagging", "<Tagging><TagSet><Tag><Key>project</Key><Value>", "</Value></Tag></TagSet></Tagging>"},
 		{"PUT", "tagging", "<Tagging><TagSet><Tag><Key>", "</Key><Value>x</Value></Tag></TagSet></Tagging>"},
 		{"PUT", "tagging", "<Tagging><TagSet><", "</TagSet></Tagging>"},
+		{"PUT", "tagging", "<Tagging><TagSet><Tag><Key/><Value>", "</Value></Tag></TagSet></Tagging>"},
+		{"PUT", "tagging", "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag><Tag><Key>a</Key><Value>", "</Value></Tag></TagSet></Tagging>"},
 		{"PUT", "policy", `{"Statement":"`, `"}`},
 		{"PUT", "acl", "<AccessControlPolicy><Owner><ID>", "</ID></Owner></AccessControlPolicy>"},
 		{"POST", "delete", "<Delete><Object><Nobody>", "</Nobody></Object></Delete>"},
@@ -381,6 +233,36 @@ func (a *aviary) bodies(o canaryOutcome, keys aws.Credentials, signFirst bool) {
 			r.Header.Set("X-Amz-Decoded-Content-Length", "3")
 			r.Header.Set("Content-Encoding", "aws-chunked")
 		})
+	}
+}
+
+// encrypted sends whole keys to encrypt an object with, and to read one.
+func (a *aviary) encrypted(o canaryOutcome, keys aws.Credentials) {
+	for _, row := range []struct{ method, prefix, source string }{
+		{"PUT", "X-Amz-", ""}, {"GET", "X-Amz-", ""}, {"PUT", "X-Amz-Copy-Source-", "lake/public/o.txt"},
+	} {
+		a.request(o, keys, row.method, "", "", false, func(r *http.Request) {
+			key := []byte(a.canary("SSE-C key, "+row.method+" "+row.source+", "+o.name) + "0000") // 32 bytes
+			sum := md5.Sum(key)
+			r.Header.Set(row.prefix+"Server-Side-Encryption-Customer-Algorithm", "AES256")
+			r.Header.Set(row.prefix+"Server-Side-Encryption-Customer-Key", base64.StdEncoding.EncodeToString(key))
+			r.Header.Set(row.prefix+"Server-Side-Encryption-Customer-Key-Md5", base64.StdEncoding.EncodeToString(sum[:]))
+			if row.source != "" {
+				r.Header.Set("X-Amz-Copy-Source", row.source)
+			}
+		})
+	}
+}
+
+// presigned asks by a URL that is good, and by one whose signature is a canary.
+func (a *aviary) presigned(keys aws.Credentials) {
+	good := must(url.Parse(presigned(a.t, a.s3(keys))))
+	a.send(must(http.NewRequestWithContext(a.t.Context(), "GET", good.String(), nil)))
+	for _, name := range []string{"X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Credential"} {
+		v := good.Query()
+		v.Set(name, a.canary("presigned "+name))
+		good.RawQuery = v.Encode()
+		a.send(must(http.NewRequestWithContext(a.t.Context(), "GET", good.String(), nil)))
 	}
 }
 

@@ -73,7 +73,7 @@ func (c *sidecar) get(keys aws.Credentials) error {
 	return err
 }
 
-func presigned(t *testing.T, client *s3.Client) string {
+func presigned(t testing.TB, client *s3.Client) string {
 	t.Helper()
 	url, err := s3.NewPresignClient(client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("lake"), Key: aws.String("public/a.txt")})
 	if err != nil {

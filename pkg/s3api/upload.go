@@ -104,7 +104,7 @@ func readTagging(value string) (tags map[string]string, canonical string, err er
 		text, fine := unescapeTag(rawValue)
 		_, twice := tags[name]
 		if !ok || !fine || twice || name == "" {
-			return nil, "", refuse("InvalidArgument", "The tags %s in x-amz-tagging are not a query string such as \"class=public&owner=a%%40b\" in which each name stands once.", quoted(value)).
+			return nil, "", refuse("InvalidArgument", "The tags in x-amz-tagging are not a query string such as \"class=public&owner=a%%40b\" in which each name stands once.").
 				about("x-amz-tagging", value, badTagging)
 		}
 		tags[name] = text
@@ -131,7 +131,7 @@ func tagsIn(document node) (map[string]string, error) {
 		for _, tag := range set.children {
 			name := tag.child("Key")
 			if _, twice := tags[name]; twice || name == "" {
-				return nil, refuse("InvalidTag", "The tag %s has no name, or stands twice.", quoted(name)).inWords(badTag)
+				return nil, refuse("InvalidTag", "A tag has no name, or its name stands twice.").inWords(badTag)
 			}
 			tags[name] = tag.child("Value")
 		}
