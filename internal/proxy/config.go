@@ -65,6 +65,11 @@ type Config struct {
 	// Default none.
 	ServiceKeys []ServiceKey `yaml:"service_keys"`
 
+	// Responses are what is done when a principal does certain things too often.
+	// Default none.
+	Responses []response.Config `yaml:"responses"`
+	Alerts    Alerts            `yaml:"alerts"`
+
 	Sessions Sessions `yaml:"sessions"`
 	Upstream Upstream `yaml:"upstream"`
 	Policy   Policy   `yaml:"policy"`
@@ -72,11 +77,6 @@ type Config struct {
 	Limits   Limits   `yaml:"limits"`
 	Admin    Admin    `yaml:"admin"`
 	Tracing  Tracing  `yaml:"tracing"`
-
-	// Responses are what is done when a principal does certain things too often.
-	// Default none.
-	Responses []response.Config `yaml:"responses"`
-	Alerts    Alerts            `yaml:"alerts"`
 
 	file   string // as given to Load
 	folder string

@@ -147,14 +147,15 @@ func (x *exchange) allow(g grounds) error {
 
 // decide writes a decision event.
 func (x *exchange) decide(answer audit.Decision, g grounds, fault string) error {
+	if answer != audit.Blocked {
+		x.event.Labels = merged(x.event.Labels, g.labels) // for the outcome
+	}
 	e := x.event
 	e.Time, e.Decision, e.Labels, e.Reasons, e.Error = x.moment(), answer, g.labels, forEvent(g.reasons), fault
 	if err := x.events.Write(e); err != nil {
 		return &refusal{Code: "ServiceUnavailable", Message: "The request cannot be recorded, and what is not recorded is not served. Tell whoever runs this sidecar.", cause: err}
 	}
-	if answer != audit.Blocked {
-		x.decided, x.event.Labels = true, merged(x.event.Labels, g.labels)
-	}
+	x.decided = x.decided || answer != audit.Blocked
 	x.rule(answer)
 	return nil
 }
