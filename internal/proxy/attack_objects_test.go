@@ -172,7 +172,7 @@ func (a *attack) ambiguousTags() {
 	document := "<Tagging><TagSet><Tag><Key>class</Key><Value>public</Value></Tag><Tag><Key>class</Key><Value>secret</Value></Tag></TagSet></Tagging>"
 	m := batch(document)
 	m.method, m.target = "PUT", "/lake/customers/x?tagging"
-	a.refused("T24/tags, twice in a document", a.signed(m, a.by("alice")), want{status: 400, code: "InvalidTag", who: "alice", why: "class"})
+	a.refused("T24/tags, twice in a document", a.signed(m, a.by("alice")), want{status: 400, code: "InvalidTag", who: "alice", why: "twice"})
 }
 
 // impliedActions: headers that do more need more, and the event says it.
