@@ -126,15 +126,15 @@ func New(c *Config, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s.events = &recorder{Log: events, metrics: s.metrics}
-	if s.events.responses, err = s.newResponses(); err != nil {
-		return nil, errors.Join(err, s.closeEvents())
-	}
 	if s.delivery, err = s.openDelivery(o.Stdout); err != nil {
 		return nil, errors.Join(err, s.closeEvents())
 	}
 	s.address = cmp.Or(c.Address.V, s.URL())
 	for _, d := range c.Domains {
 		s.domains = append(s.domains, d.V)
+	}
+	if s.events.responses, err = s.newResponses(); err != nil {
+		return nil, errors.Join(err, s.delivery.Close(), s.closeEvents())
 	}
 	return s, nil
 }
@@ -167,12 +167,12 @@ func (s *Server) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.watch(background) })
 	wg.Go(func() { s.watchRevocations(background) })
+	wg.Go(func() { s.events.responses.run(background) })
 	if t := s.certificate; t != nil {
 		wg.Go(func() { watchFiles(background, t.fingerprint, t.lastLooked, s.reloadCertificate) })
 	}
 	wg.Go(func() { s.reloadOnHangup(background) })
 	s.admin.start()
-	wg.Go(func() { s.events.responses.run(background) })
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(door) }()
 
