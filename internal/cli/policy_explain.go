@@ -60,7 +60,7 @@ folder.`,
 			return err
 		}
 		if of.asked() {
-			return a.explainEvent(b, of, *all, *asJSON)
+			return a.explainEvent(c.Context(), b, of, *all, *asJSON)
 		}
 		e, err := ask.explain(b, resources[0])
 		if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -51,14 +52,14 @@ type explainedEvent struct {
 }
 
 // explainEvent explains the decisions of an event.
-func (a App) explainEvent(b *rulebook.Book, f eventFlags, all, asJSON bool) error {
+func (a App) explainEvent(ctx context.Context, b *rulebook.Book, f eventFlags, all, asJSON bool) error {
 	found := []explainedEvent{}
 	for _, name := range f.logs {
 		in, err := a.openLog(name)
 		if err != nil {
 			return err
 		}
-		logged, err := replay.Find(in, f.event)
+		logged, err := replay.Find(ctx, in, f.event)
 		in.Close()
 		if err != nil {
 			return fmt.Errorf("read audit log %q: %w", name, err)

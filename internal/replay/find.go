@@ -2,11 +2,13 @@ package replay
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"time"
 
+	"github.com/gimme-broker/gimme/internal/eventlog"
 	"github.com/gimme-broker/gimme/internal/rulebook"
 	"github.com/gimme-broker/gimme/internal/ruling"
 	"github.com/gimme-broker/gimme/pkg/audit"
@@ -30,31 +32,31 @@ type Logged struct {
 // Find returns the decisions of the event of that id in a log, plain or compressed
 // with gzip: none if there is no such event, and several of a batch. The error
 // says, too, why a decision cannot be made again.
-func Find(log io.Reader, id string) ([]Logged, error) {
-	plain, err := unpacked(log)
-	if err != nil {
-		return nil, err
-	}
+func Find(ctx context.Context, log io.Reader, id string) ([]Logged, error) {
 	var all []Logged
 	var wrong error
-	failed := blocks(plain, func(lines []byte) bool {
+	err := eventlog.Each(ctx, log, func(lines []byte) (found []*event) {
 		for line := range bytes.Lines(lines) {
 			var e event
-			if !bytes.Contains(line, []byte(id)) || json.Unmarshal(line, &e) != nil || e.ID != id || e.Kind != audit.KindDecision {
-				continue
+			if bytes.Contains(line, []byte(id)) && json.Unmarshal(line, &e) == nil && e.ID == id && e.Kind == audit.KindDecision {
+				found = append(found, &e)
 			}
-			var found []Logged
-			if found, wrong = e.logged(); wrong != nil {
+		}
+		return found
+	}, func(found []*event) bool {
+		for _, e := range found {
+			var decisions []Logged
+			if decisions, wrong = e.logged(); wrong != nil {
 				return false
 			}
-			all = append(all, found...)
+			all = append(all, decisions...)
 		}
 		return true
 	})
-	if failed == nil {
-		failed = wrong
+	if err == nil {
+		err = wrong
 	}
-	return all, failed
+	return all, err
 }
 
 // logged are the decisions of an event.

@@ -18,7 +18,7 @@ func TestFind(t *testing.T) {
 		id, resources string
 	}{{"A", "s3://finance/reports/a allowed"}, {"B", "s3://finance/reports/a blocked"}, {"none", ""},
 		{"C", "s3://finance/reports/a allowed s3://finance/reports/b allowed s3://finance/reports/a blocked s3://finance/reports/b blocked"}} {
-		all, err := replay.Find(strings.NewReader(text), c.id)
+		all, err := replay.Find(t.Context(), strings.NewReader(text), c.id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,10 +33,10 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: %v", c.id, got)
 		}
 	}
-	if _, err := replay.Find(strings.NewReader(text), "D"); err == nil || !strings.Contains(err.Error(), `event "D" cannot be decided again: it is refused before the policy was asked`) {
+	if _, err := replay.Find(t.Context(), strings.NewReader(text), "D"); err == nil || !strings.Contains(err.Error(), `event "D" cannot be decided again: it is refused before the policy was asked`) {
 		t.Error(err)
 	}
-	if _, err := replay.Find(strings.NewReader("\x1f\x8b no gzip"), "A"); err == nil {
+	if _, err := replay.Find(t.Context(), strings.NewReader("\x1f\x8b no gzip"), "A"); err == nil {
 		t.Error("what is no gzip is read")
 	}
 }
