@@ -129,9 +129,14 @@ func (a App) openLog(name string) (io.ReadCloser, error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, &failure{exitFailed, fmt.Errorf("open audit log: %w", err), "name the file that audit.file of the sidecar's configuration names, or - for stdin"}
+		return nil, logFailure(err)
 	}
 	return f, nil
+}
+
+// logFailure says what to do about a log that cannot be opened.
+func logFailure(err error) error {
+	return &failure{exitFailed, fmt.Errorf("open audit log: %w", err), "name the file that audit.file of the sidecar's configuration names, or - for stdin"}
 }
 
 // concludeReplay sums up, and decides on the exit code.
