@@ -1,0 +1,4 @@
+package report
+
+// CSS is the page's style.
+func CSS() string { return pageCSS }
