@@ -22,7 +22,8 @@ func (a App) log() *cobra.Command {
 		Short: "Verify and read the sidecar's audit log",
 		Long: `Reads the files of an audit log. No sidecar has to run. docs/audit.md specifies the log,
 and what can be relied on.`,
-		Example: `  gimme log verify /var/log/gimme/audit*.jsonl*
+		Example: `  gimme log query /var/log/gimme/audit.jsonl --decision blocked
+  gimme log verify /var/log/gimme/audit*.jsonl*
   gimme log key /var/log/gimme/audit.jsonl
   gimme log export --format ocsf /var/log/gimme/audit.jsonl`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -37,7 +38,7 @@ and what can be relied on.`,
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(a.logVerify(), a.logKey(), a.logExport())
+	c.AddCommand(a.logTail(), a.logQuery(), a.logReport(), a.logVerify(), a.logKey(), a.logExport())
 	return c
 }
 
