@@ -58,7 +58,7 @@ func newMortal(t *testing.T, binary, log string) *mortal {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	m.files(strings.NewReplacer("127.0.0.1:0", m.address, "{file: audit.jsonl}", log).Replace(m.config()))
+	m.files(strings.NewReplacer("admin: {listen: 127.0.0.1:0}", "admin: {listen: off}", "127.0.0.1:0", m.address, "{file: audit.jsonl}", log).Replace(m.config()))
 	m.store.answerWith(func(w http.ResponseWriter, r *http.Request) bool {
 		_, _ = io.Copy(io.Discard, r.Body) // a client that was killed sends half of it
 		return true
