@@ -118,6 +118,7 @@ func TestAnUploadIsCutWhenItsSessionIsRevoked(t *testing.T) {
 			if _, err := feed.Write(make([]byte, 32<<10)); err != nil {
 				return
 			}
+			time.Sleep(time.Millisecond) // or all of it is sent before the order is seen
 		}
 	}()
 	defer feed.Close()
