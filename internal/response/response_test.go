@@ -262,7 +262,7 @@ func TestUnusualReadsStayUnusual(t *testing.T) {
 	}
 	for n := range 3 {
 		now = now.Add(2 * time.Hour)
-		if fired := c.See(read("alice", "SENSITIVE", 100_000, 0), now); len(fired) != 1 {
+		if fired := c.See(read("alice", "SENSITIVE", 1000, 0), now); len(fired) != 1 {
 			t.Errorf("theft %d does not fire", n)
 		}
 	}
