@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -44,6 +46,9 @@ unless audit.file is "-".`,
 			fmt.Fprintf(a.Stderr, "%s is right, and so are the data map and the policies.\n", *file)
 			return nil
 		}
+		// net/http's client has no logger but this one, to which it quotes whatever
+		// an upstream sends unasked.
+		log.SetOutput(io.Discard)
 		return a.serve(c.Context(), config)
 	}
 	c.AddCommand(a.proxyServiceKey(), a.proxyRevoke())
