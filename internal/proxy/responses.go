@@ -107,15 +107,16 @@ func (r *responses) order(f *response.Firing, now time.Time, e *audit.Event) *re
 }
 
 // give writes an order. One that cannot be written is tried again until it can.
-func (r *responses) give(o revocation.Order) {
+func (r *responses) give(o revocation.Order) (given bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.s.times.order)
 	defer cancel()
 	if err := r.s.revoked.Give(ctx, o); err != nil {
 		r.s.log.Error("somebody is not suspended yet, because the order cannot be written; it is tried again", "order", o.ID, "by", o.By, "cause", err)
 		r.late = append(r.late, o)
-		return
+		return false
 	}
 	r.s.running.look()
+	return true
 }
 
 // run sends alerts, and writes what orders are late, until ctx ends.
@@ -145,8 +146,11 @@ func (r *responses) catchUp() {
 	defer r.acting.Unlock()
 	late := r.late
 	r.late = nil
-	for _, o := range late {
-		r.give(o)
+	for n, o := range late {
+		if !r.give(o) { // neither could the others
+			r.late = append(r.late, late[n+1:]...)
+			return
+		}
 	}
 }
 
