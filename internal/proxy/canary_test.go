@@ -177,6 +177,7 @@ func TestCanaries(t *testing.T) {
 	a.presigned(keys[false])
 	a.forms()
 	a.wires()
+	a.monitored()
 	if err := a.stop(); err != nil { // all events are written
 		t.Fatal(err)
 	}
@@ -206,6 +207,27 @@ func TestCanaries(t *testing.T) {
 	for _, status := range []int{200, 400, 403} {
 		if a.statuses[status] < 50 {
 			t.Errorf("only %d answers have status %d: %v", a.statuses[status], status, a.statuses)
+		}
+	}
+}
+
+// monitored looks for canaries in what the admin listener serves. There not even
+// keys and names may be.
+func (a *aviary) monitored() {
+	for _, path := range []string{"/metrics", "/healthz", "/readyz", "/" + a.canary("a path of the admin listener")} {
+		response := must(http.Get(a.AdminURL() + path))
+		text := string(must(io.ReadAll(response.Body)))
+		response.Body.Close()
+		if path == "/metrics" && !strings.Contains(text, "gimme_audit_events_total") {
+			a.t.Errorf("these are no metrics: %.200s", text)
+		}
+		for _, c := range a.canaries(text) {
+			a.t.Errorf("the canary of %s is in %s", a.places[c], path)
+		}
+		for _, name := range []string{"alice", "bob@example.com", "public/o.txt"} {
+			if strings.Contains(text, name) {
+				a.t.Errorf("%s is in %s", name, path)
+			}
 		}
 	}
 }
