@@ -77,6 +77,7 @@ type Plots struct {
 	Decision []Series `json:"decision"`
 	Person   []Series `json:"person"`
 	Label    []Series `json:"label"`
+	Severity []Series `json:"severity"` // of violations; Requests alone
 }
 
 // A Series is what is counted of one thing over time.
@@ -244,6 +245,10 @@ func shown[K cmp.Ordered | identity, V any](r *Report, m *most[K, V], all *serie
 	return list
 }
 
+// NoPolicy is the name of the series of requests that were blocked before a policy
+// was asked.
+const NoPolicy = "no policy asked"
+
 // Others is the name of the series that has all that is not told apart.
 const Others = "all others"
 
@@ -262,6 +267,7 @@ func (r *Report) tellPeople(n *Numbers) {
 
 func (r *Report) tellCases(n *Numbers) {
 	n.Blocked, n.Buckets, n.Severe, n.Monitor, n.Refused = []Blocked{}, []Bucket{}, []Severity{}, []Monitor{}, []Refused{}
+	n.By.Severity = []Series{}
 	for _, e := range r.blocked.top(toldBlocked, func(a, b *entry[ground, occurrence]) int {
 		return cmp.Or(-cmp.Compare(rank(a.key.severity), rank(b.key.severity)), strings.Compare(a.key.name+a.key.operation+a.key.why, b.key.name+b.key.operation+b.key.why), cmp.Compare(a.key.bucket, b.key.bucket))
 	}) {
@@ -276,6 +282,7 @@ func (r *Report) tellCases(n *Numbers) {
 	slices.SortStableFunc(n.Buckets, func(a, b Bucket) int { return b.First.Compare(a.First) })
 	for _, name := range []string{"high", "medium", "low", ""} {
 		if s := r.severities[name]; s != nil {
+			n.By.Severity = append(n.By.Severity, r.told(cmp.Or(name, NoPolicy), &s.series))
 			n.Severe = append(n.Severe, Severity{name, s.blocked, s.wouldBlock})
 		}
 	}

@@ -27,6 +27,7 @@ type page struct {
 	Policy   string
 	Tiles    []tile
 	Sections []section
+	Severity *plot
 	// The largest of what meters show.
 	MostBlocked, MostSevere, MostRequests int64
 
@@ -73,6 +74,14 @@ func (r *Report) page() *page {
 	n := r.Numbers()
 	p := &page{N: n, Style: template.CSS(pageCSS), Policy: contentPolicy(), Tiles: n.tiles(), Monitored: n.monitored(), Sessions: n.sessions(), Counted: n.counted()}
 	p.Sections = r.sections(n)
+	var colours []string
+	for _, s := range n.By.Severity {
+		colours = append(colours, map[string]string{"high": "blocked", "medium": "would-block", "low": "allowed"}[s.Name])
+		if colours[len(colours)-1] == "" {
+			colours[len(colours)-1] = "others"
+		}
+	}
+	p.Severity = newPlot("severity", "Violations by severity", n.By.Severity, colours, &r.axis, measures()[0])
 	for _, b := range n.Blocked {
 		p.MostBlocked = max(p.MostBlocked, b.Count)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/eventlog"
@@ -122,36 +123,38 @@ func newPlot(id, title string, list []Series, colours []string, a *axis, m measu
 }
 
 func (p *plot) legendText() string {
-	text := "made up of"
+	var text strings.Builder
+	text.WriteString("made up of")
 	for i, l := range p.Legend {
 		if i > 0 {
-			text += ","
+			text.WriteString(",")
 		}
-		text += " " + l.Name + " (" + l.Total + " in all)"
+		text.WriteString(" " + l.Name + " (" + l.Total + " in all)")
 	}
-	return text
+	return text.String()
 }
 
 // scale chooses the largest number of the axis, and labels it.
 func (p *plot) scale(sums []int64, m measure) (top float64) {
-	const parts = 4
+	const most = 5 // parts
 	highest := int64(1)
 	for _, s := range sums {
 		highest = max(highest, s)
 	}
-	step := math.Pow(10, math.Floor(math.Log10(float64(highest)/parts)))
+	step := math.Pow(10, math.Floor(math.Log10(float64(highest)/most)))
 	step = max(step, 1)
 	for _, by := range []float64{1, 2, 2.5, 5, 10} {
-		if parts*step*by >= float64(highest) && math.Mod(step*by, 1) == 0 {
+		if most*step*by >= float64(highest) && math.Mod(step*by, 1) == 0 {
 			step *= by
 			break
 		}
 	}
+	parts := int(math.Ceil(float64(highest) / step))
 	for i := range parts + 1 {
 		p.Ticks = append(p.Ticks, m.axis(float64(parts-i)*step))
-		p.Lines = append(p.Lines, float64(i)*100/parts)
+		p.Lines = append(p.Lines, round(float64(i)*100/float64(parts)))
 	}
-	return parts * step
+	return float64(parts) * step
 }
 
 // bar stacks what is in one slot.

@@ -52,7 +52,6 @@ type Report struct {
 	blocked    *most[ground, occurrence]
 	monitor    *most[tried, occurrence]
 	severities map[string]*severity
-	violations int64
 	ended      int64 // requests that a budget ended
 
 	seed       maphash.Seed
@@ -114,7 +113,10 @@ func (o *occurrence) see(e *event) {
 	}
 }
 
-type severity struct{ blocked, wouldBlock int64 }
+type severity struct {
+	series
+	blocked, wouldBlock int64
+}
 
 type sessions struct {
 	issued, refused, revocations, policies, starts int64

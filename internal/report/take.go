@@ -55,6 +55,9 @@ func (r *Report) slot(e *event) int64 {
 		for _, s := range r.decisions {
 			s.coarsen(coarser)
 		}
+		for _, v := range r.severities {
+			v.coarsen(coarser)
+		}
 		for _, p := range r.people.entries {
 			p.value.coarsen(coarser)
 		}
@@ -112,12 +115,12 @@ func (r *Report) decision(e *event) {
 	case audit.Blocked:
 		p.value.blocked++
 		r.block(e, "blocked")
-		r.violation(e)
+		r.violation(e, slot)
 		return
 	case audit.WouldBlock:
 		p.value.wouldBlock++
 		r.wouldBlock(e)
-		r.violation(e)
+		r.violation(e, slot)
 	}
 	r.bucket(e, p)
 	r.wait(e)
@@ -162,10 +165,10 @@ func (r *Report) outcome(e *event) {
 	case audit.Blocked:
 		r.ended++
 		r.block(e, "ended")
-		r.violation(e)
+		r.violation(e, slot)
 	case audit.WouldBlock:
 		r.wouldBlock(e)
-		r.violation(e)
+		r.violation(e, slot)
 	}
 }
 
@@ -217,13 +220,14 @@ func worst(reasons []audit.Reason) string {
 }
 
 // violation counts by severity.
-func (r *Report) violation(e *event) {
+func (r *Report) violation(e *event, slot int64) {
 	name := worst(e.Reasons)
 	s := r.severities[name]
 	if s == nil {
 		s = &severity{}
 		r.severities[name] = s
 	}
+	s.add(slot, count{Requests: 1})
 	if e.Decision == audit.Blocked {
 		s.blocked++
 	} else {

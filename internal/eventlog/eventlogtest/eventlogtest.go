@@ -77,6 +77,16 @@ func Write(w io.Writer, o Options) error {
 		if err := m.request(p, m.place(p), at); err != nil {
 			return err
 		}
+		if night := at.Sub(o.Start) % (7 * 24 * time.Hour); night >= 142*time.Hour && night < 143*time.Hour {
+			if err := m.request(people()[10], places()[3], at); err != nil { // marketing looks at payroll
+				return err
+			}
+		}
+		if m.IntN(3500) == 0 {
+			if err := m.change(at); err != nil {
+				return err
+			}
+		}
 		at = at.Add(time.Duration(m.ExpFloat64() * step / busy(at)))
 	}
 	return nil
@@ -150,6 +160,17 @@ func (m *maker) session(p person, at time.Time) error {
 	if m.IntN(40) == 0 {
 		e.Decision, e.Session, e.Error = audit.Blocked, nil, "AccessDenied: "+p.name+" may not take role lake: it is for other groups."
 		e.Response = &audit.Response{Status: 403, Code: "AccessDenied"}
+	}
+	return m.log.Write(e)
+}
+
+// change is of the policies, or of what is revoked.
+func (m *maker) change(at time.Time) error {
+	digest := "sha256:" + strings.Repeat("9f2c", 16)
+	e := audit.Event{ID: m.id(), Time: at, Kind: audit.KindPolicy, PolicyDigest: digest}
+	if m.IntN(3) == 0 {
+		e.Kind, e.PolicyDigest, e.Request = audit.KindAdmin, "", &audit.Request{Operation: "Revoke"}
+		e.Revocation = &audit.Revocation{Order: m.id()[:12], Reason: "laptop lost", By: "diego.alvarez", At: at, Before: at}
 	}
 	return m.log.Write(e)
 }
