@@ -318,6 +318,17 @@ func TestFollow(t *testing.T) {
 	expect("B")
 	expect("C")
 	expect("D")
+	// Files come and go between two looks.
+	for i, id := range []string{"D2", "D3", "D4"} {
+		time.Sleep(10 * time.Millisecond) // times of files are not finer everywhere
+		if err := os.Rename(path, filepath.Join(dir, fmt.Sprintf("audit-%d.jsonl", i+2))); err != nil {
+			t.Fatal(err)
+		}
+		write(t, path, line(id))
+	}
+	expect("D2")
+	expect("D3")
+	expect("D4")
 	write(t, path, "")
 	time.Sleep(500 * time.Millisecond) // it has to be seen empty
 	add(t, path, line("E"))

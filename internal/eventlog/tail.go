@@ -2,12 +2,16 @@ package eventlog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -123,8 +127,10 @@ func (t *Tail) Follow(ctx context.Context, take func(lines []byte) bool) error {
 			if err != nil || !more {
 				return errors.Join(err, next.Close())
 			}
-			t.file.Close()
-			t.file, t.offset, t.part = next, 0, nil
+			if more, err = t.catchUp(take); err != nil || !more {
+				return errors.Join(err, next.Close())
+			}
+			t.turn(next)
 			continue
 		}
 		select {
@@ -167,6 +173,72 @@ func (t *Tail) added(take func(lines []byte) bool) (more bool, err error) {
 			return false, err
 		}
 	}
+}
+
+// turn goes on with another file.
+func (t *Tail) turn(f *os.File) {
+	t.file.Close()
+	t.file, t.offset, t.part = f, 0, nil
+}
+
+// catchUp hands over what was written to files that came and went meanwhile.
+func (t *Tail) catchUp(take func(lines []byte) bool) (more bool, err error) {
+	names, err := t.between()
+	if err != nil {
+		return false, err
+	}
+	for _, name := range names {
+		f, err := os.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		t.turn(f)
+		if more, err := t.added(take); err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// between are the files that were begun after the one that is read and closed
+// before this was seen, the oldest first: those beside it whose name begins as its
+// does, and that are not compressed yet.
+func (t *Tail) between() ([]string, error) {
+	here, err := t.file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	ext := filepath.Ext(t.path)
+	names, err := filepath.Glob(strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]").Replace(strings.TrimSuffix(t.path, ext)) + "-*" + ext)
+	if err != nil {
+		return nil, err
+	}
+	type closed struct {
+		name string
+		at   time.Time
+	}
+	var later []closed
+	for _, name := range names {
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if info.ModTime().After(here.ModTime()) && !os.SameFile(info, here) {
+			later = append(later, closed{name, info.ModTime()})
+		}
+	}
+	slices.SortFunc(later, func(a, b closed) int { return cmp.Or(a.at.Compare(b.at), strings.Compare(a.name, b.name)) })
+	sorted := make([]string, len(later))
+	for i, c := range later {
+		sorted[i] = c.name
+	}
+	return sorted, nil
 }
 
 // next is the file that stands in the place of the one that is read; nil: that is

@@ -53,6 +53,27 @@ func (m *most[K, V]) forget() {
 // exact says that nothing was forgotten.
 func (m *most[K, V]) exact() bool { return m.dropped == 0 }
 
+// pick chooses n of all, the first of each order in turn, so that what is first in
+// any of them is there. They come in the first order.
+func pick[E comparable](all []E, n int, orders ...func(a, b E) int) []E {
+	chosen := map[E]bool{}
+	lists := make([][]E, len(orders))
+	for i, order := range orders {
+		lists[i] = slices.SortedFunc(slices.Values(all), order)
+	}
+	for len(chosen) < min(n, len(all)) {
+		for i, list := range lists {
+			for len(list) > 0 && chosen[list[0]] {
+				list = list[1:]
+			}
+			if lists[i] = list; len(list) > 0 && len(chosen) < n {
+				chosen[list[0]] = true
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(chosen), orders[0])
+}
+
 // top are the n most frequent; those that are equally frequent are ordered by by.
 func (m *most[K, V]) top(n int, by func(a, b *entry[K, V]) int) []*entry[K, V] {
 	all := slices.SortedFunc(maps.Values(m.entries), func(a, b *entry[K, V]) int {

@@ -28,7 +28,7 @@ type Numbers struct {
 	Totals  Totals     `json:"totals"`
 	Slot    int64      `json:"slot_seconds"` // the length of each point's time
 	By      Plots      `json:"by"`
-	People  []Person   `json:"people"` // who asked most
+	People  []Person   `json:"people"` // who asked most, moved most, or was blocked most
 	Blocked []Blocked  `json:"blocked"`
 	Buckets []Bucket   `json:"new_buckets"`
 	Severe  []Severity `json:"violations"`
@@ -218,15 +218,19 @@ func (r *Report) told(name string, s *series) Series {
 	return told
 }
 
-// shown are the most frequent series, and the others as one.
-func shown[K cmp.Ordered | identity, V any](r *Report, m *most[K, V], all *series, of func(*entry[K, V]) (string, *series)) []Series {
+// shown are the largest series, by requests or by bytes, and the others as one.
+func shown[K comparable, V any](r *Report, m *most[K, V], all *series, of func(*entry[K, V]) (string, *series)) []Series {
 	list := []Series{}
 	rest := series{count: all.count, slots: maps.Clone(all.slots)}
-	for _, e := range m.top(toldSeries, func(a, b *entry[K, V]) int {
-		nameA, _ := of(a)
-		nameB, _ := of(b)
-		return cmp.Compare(nameA, nameB)
-	}) {
+	by := func(size func(count) int64) func(a, b *entry[K, V]) int {
+		return func(a, b *entry[K, V]) int {
+			nameA, x := of(a)
+			nameB, y := of(b)
+			return cmp.Or(cmp.Compare(size(y.count), size(x.count)), cmp.Compare(nameA, nameB))
+		}
+	}
+	for _, e := range pick(slices.Collect(maps.Values(m.entries)), toldSeries,
+		by(func(c count) int64 { return c.Requests }), by(func(c count) int64 { return c.Bytes })) {
 		name, s := of(e)
 		if s.count == (count{}) {
 			continue
@@ -254,9 +258,14 @@ const Others = "all others"
 
 func (r *Report) tellPeople(n *Numbers) {
 	n.People = []Person{}
-	for _, e := range r.people.top(toldPeople, func(a, b *entry[identity, person]) int {
-		return cmp.Or(cmp.Compare(a.value.who, b.value.who), cmp.Compare(a.key.issuer, b.key.issuer), cmp.Compare(a.key.subject, b.key.subject))
-	}) {
+	all := slices.Collect(maps.Values(r.people.entries))
+	by := func(size func(*person) int64) func(a, b *entry[identity, person]) int {
+		return func(a, b *entry[identity, person]) int {
+			return cmp.Or(cmp.Compare(size(&b.value), size(&a.value)), cmp.Compare(a.value.who, b.value.who), cmp.Compare(a.key.issuer, b.key.issuer), cmp.Compare(a.key.subject, b.key.subject))
+		}
+	}
+	blocked := by(func(p *person) int64 { return p.blocked })
+	for _, e := range pick(all, toldPeople, by(func(p *person) int64 { return p.Requests }), by(func(p *person) int64 { return p.Bytes }), blocked) {
 		p := &e.value
 		n.People = append(n.People, Person{
 			Who: p.who, Issuer: e.key.issuer, Subject: e.key.subject, Service: p.kind == "service", Requests: p.Requests, Blocked: p.blocked, WouldBlock: p.wouldBlock,

@@ -98,7 +98,7 @@ func (r *Report) page() *page {
 		p.More.Buckets = "Those that were used most are shown, of " + thousands(n.Totals.NewBuckets) + "."
 	}
 	if len(r.people.entries) > len(n.People) {
-		p.More.People = "The first " + thousands(int64(len(n.People))) + " are shown."
+		p.More.People = thousands(int64(len(n.People))) + " are shown, of " + thousands(int64(len(r.people.entries))) + "."
 	}
 	return p
 }
@@ -106,7 +106,7 @@ func (r *Report) page() *page {
 func (r *Report) sections(n *Numbers) []section {
 	list := []section{
 		{ID: "decisions", Title: "By decision", Text: "What was let through, what only monitor mode let through, and what was blocked."},
-		{ID: "persons", Title: "By person", Text: "Those who asked most, people and services."},
+		{ID: "persons", Title: "By person", Text: "People and services who asked most, or moved the most bytes."},
 		{ID: "labels", Title: "By label", Text: "What kinds of data were asked for."},
 	}
 	for i, x := range []struct {

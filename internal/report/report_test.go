@@ -164,6 +164,32 @@ func TestNotes(t *testing.T) {
 	}
 }
 
+// Who asks seldom and takes much, or is refused much, is seen among many who ask
+// often.
+func TestTheSeldomAreSeen(t *testing.T) {
+	var requests [][]audit.Event
+	for i := range 100 {
+		for j := range 3 {
+			requests = append(requests, request(fmt.Sprint(i, j), person(fmt.Sprint("p", i))))
+		}
+	}
+	taken := request("much", person("mallory"))
+	taken[1].Response.Bytes = 1 << 40
+	requests = append(requests, taken, request("no", person("trudy"), answer(audit.Blocked, "money", "high")), request("no", person("trudy"), answer(audit.Blocked, "money", "high")))
+	n := read(t, report.New(time.Time{}, time.Time{}), log(t, requests...))
+	if !slices.ContainsFunc(n.By.Person, func(s report.Series) bool { return s.Name == "mallory" && s.Bytes == 1<<40 }) || len(n.By.Person) != 8 {
+		t.Errorf("%+v", n.By.Person)
+	}
+	for _, who := range []string{"mallory", "trudy"} {
+		if len(n.People) != 25 || !slices.ContainsFunc(n.People, func(p report.Person) bool { return p.Who == who }) {
+			t.Errorf("%s is not among %d people", who, len(n.People))
+		}
+	}
+	if !strings.Contains(n.Summary, "most often trudy (2)") {
+		t.Error(n.Summary)
+	}
+}
+
 // Whatever the length of the period, there are few slots, and nothing is lost when
 // they become longer.
 func TestSlots(t *testing.T) {

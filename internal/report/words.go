@@ -34,7 +34,7 @@ func (n *Numbers) summary() string {
 	} else {
 		fmt.Fprintf(&b, "%s (%s) %s blocked", thousands(t.Blocked), percent(t.Blocked, t.Requests), was(t.Blocked))
 		if len(n.Blocked) > 0 {
-			// Who was blocked most is found by person, not by kind of refusal.
+			// Whoever was blocked most is among the people, however seldom they asked.
 			most := slices.MaxFunc(n.People, func(a, b Person) int { return cmp.Compare(a.Blocked, b.Blocked) })
 			if most.Blocked > 0 && len(n.People) > 1 {
 				fmt.Fprintf(&b, ", most often %s (%s)", eventlog.Clip(most.Who, 60), thousands(most.Blocked))
