@@ -360,3 +360,24 @@ func add(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+func TestWhat(t *testing.T) {
+	for _, c := range []struct {
+		event audit.Event
+		want  string
+	}{
+		{audit.Event{Request: &audit.Request{Bucket: "b"}}, "s3://b"},
+		{audit.Event{Request: &audit.Request{Bucket: "b", Key: "folder/"}}, "s3://b/folder/"},
+		{audit.Event{Request: &audit.Request{Bucket: "b", Key: "k", Source: "c/d"}}, "s3://c/d → s3://b/k"},
+		{audit.Event{Request: &audit.Request{Bucket: "b", Keys: []string{"x", "y"}}}, "s3://b (2 keys, the first is x)"},
+		{audit.Event{Request: &audit.Request{Bucket: "b", Targets: []audit.Target{{Path: "b/p/"}}}}, "s3://b/p/"},
+		{audit.Event{Kind: audit.KindSession, Role: "arn", Request: &audit.Request{Operation: "x"}}, "arn"},
+		{audit.Event{Kind: audit.KindAdmin, Revocation: &audit.Revocation{Order: "O", Reason: "lost"}}, "order O: lost"},
+		{audit.Event{Kind: audit.KindPolicy, PolicyDigest: "sha256:9"}, "sha256:9"},
+		{audit.Event{}, ""},
+	} {
+		if got := eventlog.What(&c.event); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package eventlog
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/gimme-broker/gimme/pkg/audit"
 )
@@ -38,11 +37,19 @@ func What(e *audit.Event) string {
 	case len(r.Keys) > 0:
 		return fmt.Sprintf("s3://%s (%d keys, the first is %s)", r.Bucket, len(r.Keys), r.Keys[0])
 	case r.Source != "":
-		return "s3://" + r.Source + " → s3://" + r.Bucket + "/" + r.Key
+		return "s3://" + r.Source + " → " + Resource(r.Bucket, r.Key)
 	case r.Key == "" && len(r.Targets) > 0: // of a listing, its prefix
 		return "s3://" + r.Targets[0].Path
 	}
-	return "s3://" + strings.TrimSuffix(r.Bucket+"/"+r.Key, "/")
+	return Resource(r.Bucket, r.Key)
+}
+
+// Resource is a bucket, or an object in it.
+func Resource(bucket, key string) string {
+	if key == "" {
+		return "s3://" + bucket
+	}
+	return "s3://" + bucket + "/" + key
 }
 
 // Why are the grounds on which an event's request was blocked, or would have been.

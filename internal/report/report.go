@@ -15,7 +15,6 @@ import (
 	"encoding/json"
 	"hash/maphash"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/eventlog"
@@ -170,7 +169,7 @@ func (e *event) what() string {
 	if e.Request.Bucket == "" {
 		return ""
 	}
-	return "s3://" + strings.TrimSuffix(e.Request.Bucket+"/"+e.Request.Key, "/")
+	return eventlog.Resource(e.Request.Bucket, e.Request.Key)
 }
 
 func (e *event) identity() identity {

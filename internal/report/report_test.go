@@ -199,7 +199,9 @@ func TestSlots(t *testing.T) {
 	}{{time.Minute, 60}, {time.Hour, 60}, {24 * time.Hour, 900}, {7 * 24 * time.Hour, 7200}, {90 * 24 * time.Hour, 86400}, {10 * 365 * 24 * time.Hour, 28 * 86400 * 13}} {
 		var requests [][]audit.Event
 		for i := range 500 {
-			i = i * 7919 % 500 // in no order
+			if c.length < 48*time.Hour {
+				i = i * 7919 % 500 // in no order; in order, slots are put together more often
+			}
 			requests = append(requests, request(fmt.Sprint(i), at(c.length/500*time.Duration(i)), person(fmt.Sprint("p", i%12))))
 		}
 		n := read(t, report.New(time.Time{}, time.Time{}), log(t, requests...))

@@ -126,3 +126,32 @@ func TestReportOfHostileNames(t *testing.T) {
 	}
 	lookAt(t, log.Bytes(), "").check(t)
 }
+
+// TestLogOnTerminal has the table keep to a terminal's width, and colours only
+// where they are wanted.
+func TestLogOnTerminal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	key := strings.Repeat("long/", 60)
+	writeFile(t, file, `{"version":1,"id":"A","time":"2026-11-20T09:00:00Z","kind":"decision","decision":"blocked","principal":{"issuer":"i","subject":"1","email":"alice@example.com"},"request":{"operation":"GetObject","bucket":"lake","key":"`+key+`"},"labels":["CLICKS"],"error":"AccessDenied: no"}`+"\n")
+	query := command{path: gimme, args: []string{"log", "query", file}, env: []string{"HOME=" + t.TempDir()}}
+	for _, c := range []struct {
+		name    string
+		env     string
+		apart   bool
+		colours bool
+	}{{"a terminal", "LANG=C", false, true}, {"a terminal without colours", "NO_COLOR=1", false, false}, {"a pipe", "LANG=C", true, false}} {
+		run := query
+		run.env = append(query.env, c.env)
+		x := startOnTerminal(t, run, c.apart)
+		if code := x.wait(t); code != 0 {
+			t.Fatalf("%s: exit code %d", c.name, code)
+		}
+		text := x.shown.String() + x.out.String()
+		if strings.Contains(text, "\x1b[") != c.colours || !strings.Contains(text, "alice@example.com") {
+			t.Errorf("%s: %q", c.name, text)
+		}
+		if strings.Contains(text, key) != c.apart || strings.Contains(text, "TIME") == c.apart {
+			t.Errorf("%s: keys are cut, and columns named, on a terminal alone: %q", c.name, text)
+		}
+	}
+}
