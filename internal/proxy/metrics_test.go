@@ -76,7 +76,8 @@ func (e exposition) of(name string) map[string]float64 {
 // busy is a sidecar after requests of all sorts.
 func busy(t *testing.T) *sidecar {
 	c := start(t, func(text string) string {
-		return strings.Replace(text, "policy:", "limits: {connections: 40}\npolicy:", 1)
+		return strings.NewReplacer("policy:", "limits: {connections: 40}\nresponses: [{name: many, when: {violations: 1, severity: low, within: 1h}, do: [alert]}]\npolicy:",
+			"audit: {file: audit.jsonl}", "audit: {file: audit.jsonl, sinks: [{name: copy, type: file, path: copy.jsonl}]}").Replace(text)
 	})
 	alice, other := c.s3(c.login(nil)), c.s3(c.login(bob))
 	c.assume(roleEveryone, "no token")

@@ -79,6 +79,11 @@ func (s *Server) state() telemetry.State {
 	if t := s.certificate; t != nil && t.current.Load().Leaf != nil {
 		now.Expires = t.current.Load().Leaf.NotAfter
 	}
+	for _, d := range s.delivery.Status() {
+		now.Sinks = append(now.Sinks, telemetry.Sink{
+			Name: d.Sink, Waiting: d.Waiting, Behind: d.Behind, Delivered: d.Delivered, Refused: d.Refused, Lost: d.Lost, Failures: d.Failures,
+		})
+	}
 	return now
 }
 

@@ -20,6 +20,7 @@ type eventMetrics struct {
 	wouldBlock *prometheus.CounterVec
 	budgets    *prometheus.CounterVec
 	orders     *prometheus.CounterVec
+	fired      *prometheus.CounterVec
 	reloads    *prometheus.CounterVec
 	reloadOK   prometheus.Gauge
 	reloadedAt prometheus.Gauge
@@ -36,6 +37,7 @@ func (l *eventMetrics) init(f factory) {
 	l.wouldBlock = f.counters("would_block_total", "Grounds on which requests would have been blocked, were it not for monitor mode.", "policy", "label", "access")
 	l.budgets = f.counters("budget_refusals_total", "Grounds on which requests were refused because a budget was used up.", "policy", "label")
 	l.orders = f.counters("revocation_orders_total", "Orders that sessions or service keys end, and their withdrawals.", "operation")
+	l.fired = f.counters("responses_fired_total", "Firings of the rules of responses.", "rule", "mode")
 	l.reloads = f.counters("policy_reloads_total", "Readings of data map and policies after the start.", "result")
 	l.reloadOK = f.gauge("policy_last_reload_successful", "1 unless the last reading of data map and policies has failed.")
 	l.reloadedAt = f.gauge("policy_last_reload_success_timestamp_seconds", "When the data map and the policies in force were read.")
@@ -108,6 +110,9 @@ func (l *eventMetrics) policy(e *audit.Event, err error) {
 }
 
 func (l *eventMetrics) admin(e *audit.Event, err error) {
+	if err == nil && e.Fired != nil {
+		l.fired.WithLabelValues(e.Fired.Rule, e.Fired.Mode).Inc()
+	}
 	if err != nil || e.Revocation == nil || e.Decision == audit.Blocked || e.Request == nil {
 		return
 	}

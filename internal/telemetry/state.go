@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,15 @@ type State struct {
 	Orders    int       // revocations in force; negative: nobody can tell
 	Expires   time.Time // of the certificate; zero: there is none
 	Draining  bool
+	Sinks     []Sink // that the audit log is delivered to
+}
+
+// A Sink is how far the delivery of the audit log to one place is.
+type Sink struct {
+	Name                               string
+	Waiting                            uint64        // events that it has not taken
+	Behind                             time.Duration // the age of the oldest of them
+	Delivered, Refused, Lost, Failures uint64        // since the start
 }
 
 // stateGauges say what is told of a state. A value that is not known is left out.
@@ -33,11 +43,26 @@ var stateGauges = [...]struct {
 	{"draining", "1 while requests are finished before the sidecar stops.", func(s State) (float64, bool) { return truth(s.Draining), true }},
 }
 
+// sinkMetrics are told of each sink.
+var sinkMetrics = [...]struct {
+	name, help string
+	kind       prometheus.ValueType
+	value      func(Sink) float64
+}{
+	{"audit_sink_waiting_events", "Events in the audit log that the sink has not taken.", prometheus.GaugeValue, func(s Sink) float64 { return float64(s.Waiting) }},
+	{"audit_sink_lag_seconds", "Age of the oldest event that the sink has not taken.", prometheus.GaugeValue, func(s Sink) float64 { return s.Behind.Seconds() }},
+	{"audit_sink_delivered_total", "Events that the sink has taken.", prometheus.CounterValue, func(s Sink) float64 { return float64(s.Delivered) }},
+	{"audit_sink_refused_total", "Events that the sink will never take.", prometheus.CounterValue, func(s Sink) float64 { return float64(s.Refused) }},
+	{"audit_sink_lost_total", "Events that were gone from the log before the sink took them.", prometheus.CounterValue, func(s Sink) float64 { return float64(s.Lost) }},
+	{"audit_sink_failures_total", "Attempts to deliver that failed.", prometheus.CounterValue, func(s Sink) float64 { return float64(s.Failures) }},
+}
+
 // A stateCollector asks for the state whenever metrics are read.
 type stateCollector struct {
 	state  func() State
 	digest *prometheus.Desc
 	gauges [len(stateGauges)]*prometheus.Desc
+	sinks  [len(sinkMetrics)]*prometheus.Desc
 }
 
 func newStateCollector(state func() State) *stateCollector {
@@ -48,13 +73,16 @@ func newStateCollector(state func() State) *stateCollector {
 	for i, g := range stateGauges {
 		c.gauges[i] = describe(g.name, g.help)
 	}
+	for i, m := range sinkMetrics {
+		c.sinks[i] = describe(m.name, m.help, "sink")
+	}
 	return c
 }
 
 // Describe lists what Collect gives.
 func (c *stateCollector) Describe(to chan<- *prometheus.Desc) {
 	to <- c.digest
-	for _, d := range c.gauges {
+	for _, d := range slices.Concat(c.gauges[:], c.sinks[:]) {
 		to <- d
 	}
 }
@@ -66,6 +94,11 @@ func (c *stateCollector) Collect(to chan<- prometheus.Metric) {
 	for i, g := range stateGauges {
 		if v, known := g.value(s); known {
 			to <- prometheus.MustNewConstMetric(c.gauges[i], prometheus.GaugeValue, v)
+		}
+	}
+	for _, sink := range s.Sinks {
+		for i, m := range sinkMetrics {
+			to <- prometheus.MustNewConstMetric(c.sinks[i], m.kind, m.value(sink), sink.Name)
 		}
 	}
 }
