@@ -28,25 +28,8 @@ func BenchmarkGet(b *testing.B) {
 	defer plain.Close()
 	reverse := httptest.NewServer(httputil.NewSingleHostReverseProxy(must(url.Parse(plain.URL))))
 	defer reverse.Close()
-	c := &sidecar{provider: newProvider(b), folder: b.TempDir(), t: b}
-	c.store = &store{Server: plain}
-	c.files(c.config())
-	server := must(proxy.New(c.load(), proxy.Options{}))
-	c.Server = server
-	ctx, stop := context.WithCancel(b.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Run(ctx) }()
-	defer func() {
-		stop()
-		if err := <-ended; err != nil {
-			b.Error(err)
-		}
-	}()
-	keys, err := c.assume(roleEveryone, c.provider.token(b, nil))
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, way := range []struct{ name, url string }{{"straight", plain.URL}, {"reverse-proxy", reverse.URL}, {"sidecar", server.URL()}} {
+	address, keys := serve(b, plain, "{file: audit.jsonl}")
+	for _, way := range []struct{ name, url string }{{"straight", plain.URL}, {"reverse-proxy", reverse.URL}, {"sidecar", address}} {
 		b.Run(way.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -54,6 +37,56 @@ func BenchmarkGet(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkGetLogged is what the log costs the sidecar's throughput: eight
+// clients at once, with events that go nowhere, that are handed to the operating
+// system, and that are put on the disk.
+func BenchmarkGetLogged(b *testing.B) {
+	object := bytes.Repeat([]byte("x"), 4<<10)
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(object) }))
+	defer plain.Close()
+	for _, log := range []struct{ name, config string }{
+		{"nowhere", `{file: "-"}`},
+		{"write", "{file: audit.jsonl, durability: write}"},
+		{"fsync", "{file: audit.jsonl, durability: fsync}"},
+	} {
+		b.Run(log.name, func(b *testing.B) {
+			address, keys := serve(b, plain, log.config)
+			b.SetParallelism(4)
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					get(b, address, keys, len(object))
+				}
+			})
+		})
+	}
+}
+
+// serve starts a sidecar in front of upstream, and logs somebody in.
+func serve(b *testing.B, upstream *httptest.Server, log string) (address string, keys aws.Credentials) {
+	b.Helper()
+	c := &sidecar{provider: newProvider(b), folder: b.TempDir(), t: b}
+	c.store = &store{Server: upstream}
+	c.files(strings.Replace(c.config(), "{file: audit.jsonl}", log, 1))
+	server := must(proxy.New(c.load(), proxy.Options{Stdout: io.Discard}))
+	c.Server = server
+	ctx, stop := context.WithCancel(context.WithoutCancel(b.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	b.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	})
+	keys, err := c.assume(roleEveryone, c.provider.token(b, nil))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return server.URL(), keys
 }
 
 func get(b *testing.B, address string, keys aws.Credentials, want int) {
