@@ -21,7 +21,7 @@ func TestRsyslog(t *testing.T) {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("rsyslogd is missing: apt-get install rsyslog rsyslog-gnutls")
 		}
-		t.Skip("rsyslogd is not installed")
+		t.Skip("rsyslogd is missing: apt-get install rsyslog rsyslog-gnutls")
 	}
 	r := newRsyslog(t, daemon)
 	stop := r.start()
