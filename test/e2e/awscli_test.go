@@ -18,7 +18,7 @@ import (
 
 // blockedDelete is what a person reads who may not delete.
 const blockedDelete = `alice@example\.com may not DeleteObject s3://acme-lake/customers/2026\.csv \(label SENSITIVE\): ` +
-	`policy customer-data has no rule that lets you delete SENSITIVE data\. Event [A-Z2-7]+\.`
+	`policy customer-data has no rule that lets you delete SENSITIVE data; needed: a rule of policy customer-data with deletes of SENSITIVE\. Event [A-Z2-7]+\.`
 
 // A cli runs the aws CLI as the person of a world would.
 type cli struct {

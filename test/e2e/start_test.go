@@ -35,7 +35,7 @@ func TestConfigurationRefused(t *testing.T) {
 		"several faults":     {replace("proxy.yaml", "client_id: gimme", "client: gimme\n    alias: Caps"), []string{`proxy\.yaml:\d+:\d+: .*client`, `proxy\.yaml:\d+:\d+: .*Caps`}},
 		"an unknown label":   {replace("policies/payroll.yaml", "data: [PAYROLL]\n", "data: [PAYROL]\n"), []string{`payroll\.yaml:2:\d+: .*"PAYROL".*PAYROLL`}},
 		"a broken policy":    {replace("policies/payroll.yaml", "rules:", "rules: {"), []string{`payroll\.yaml:\d+`}},
-		"a key for later":    {replace("policies/payroll.yaml", "severity: high", "rows: 5"), []string{`payroll\.yaml:5:\d+: .*rows`}},
+		"a foreign key":      {replace("policies/payroll.yaml", "severity: high", "additionalChecks: x"), []string{`payroll\.yaml:5:\d+: .*additionalChecks.*when`}},
 		"no data map":        {func(t *testing.T, folder string) { os.Remove(filepath.Join(folder, "datamap.yaml")) }, []string{`datamap\.yaml`}},
 		"an open key file":   {keyFile("", 0o644), []string{`session-keys.*0644|0644.*session-keys`, `chmod|0600`}},
 		"a torn key file":    {keyFile("half a key", 0o600), []string{`session-keys`}},
