@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gimme-broker/gimme/pkg/audit"
-	"github.com/gimme-broker/gimme/pkg/strictyaml"
 )
 
 func (a App) log() *cobra.Command {
@@ -26,16 +25,7 @@ and what can be relied on.`,
   gimme log verify /var/log/gimme/audit*.jsonl*
   gimme log key /var/log/gimme/audit.jsonl
   gimme log export --format ocsf /var/log/gimme/audit.jsonl`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			var names []string
-			for _, sub := range c.Commands() {
-				names = append(names, sub.Name())
-			}
-			return usage("gimme log --help", "gimme log has no command %q%s", args[0], strictyaml.Meant(args[0], names))
-		},
+		Args: noOtherCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.logTail(), a.logQuery(), a.logReport(), a.logVerify(), a.logKey(), a.logExport())

@@ -24,16 +24,7 @@ commands.`,
 		Example: `  gimme policy check policies/
   gimme policy test policies/
   gimme policy replay --log audit.jsonl policies/`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			var names []string
-			for _, sub := range c.Commands() {
-				names = append(names, sub.Name())
-			}
-			return usage("gimme policy --help", "gimme policy has no command %q%s", args[0], strictyaml.Meant(args[0], names))
-		},
+		Args: noOtherCommand,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.policyCheck(), a.policyTest(), a.policyReplay(), a.policyExplain(), a.policyWhoCan(), a.policyDiff(), a.policyIAM())

@@ -117,6 +117,18 @@ func (a App) commands() []*cobra.Command {
 	}
 }
 
+// noOtherCommand is for commands that only have others below them.
+func noOtherCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	return usage(c.CommandPath()+" --help", "%s has no command %q%s", c.CommandPath(), args[0], strictyaml.Meant(args[0], names))
+}
+
 func noArguments(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usage(c.CommandPath()+" --help", "%s takes no arguments, but %q is one", c.CommandPath(), args[0])
