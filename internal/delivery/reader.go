@@ -64,10 +64,12 @@ func (r *reader) next() (line []byte, h head, lost *gap, err error) {
 			return nil, head{}, lost, r.end(err)
 		}
 		h, ok := readHead(line)
-		if !ok {
+		if !ok && r.sure {
 			continue
 		}
-		if r.moved(h) || !r.at.precedes(h) && !r.sure { // a line that was read may have been taken back since
+		// A line that was read may have been taken back since, and this be the end of
+		// another.
+		if !ok || r.moved(h) || !r.at.precedes(h) && !r.sure {
 			again, err := r.seek()
 			if err != nil {
 				return nil, head{}, lost, r.end(err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -93,6 +94,11 @@ func TestReader(t *testing.T) {
 		}, span(6, 12), []gap{{to: 10, again: true}}, nil},
 		{"the last event was taken back, and as much written again", func(l *testLog, _ string) {
 			takeBack(l, 1)
+			l.add(2)
+		}, span(6, 11), []gap{{to: 10, again: true}}, nil},
+		{"the last event was taken back, and shorter ones written", func(l *testLog, _ string) {
+			takeBack(l, 1)
+			l.when = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC) // without a fraction
 			l.add(2)
 		}, span(6, 11), []gap{{to: 10, again: true}}, nil},
 	} {
