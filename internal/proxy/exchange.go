@@ -29,6 +29,7 @@ type exchange struct {
 	link    *link
 	host    string // as the client addressed it
 	tls     uint16 // the version that the client speaks; 0: none, or it is not known
+	plain   bool   // the connection is a door's and has no TLS
 	began   time.Time
 	rules   *rules       // in force when the request arrived, and for all of it
 	facts   policy.Facts // what it can be judged by; the zero value before it is understood
@@ -90,8 +91,10 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 		// before it answers.
 		_ = l.readUntil(time.Now().Add(s.times.progress))
 	}
+	c, ok := r.Context().Value(connKey{}).(*doorConn)
 	return &exchange{
-		r: r, ctx: r.Context(), w: &meter{ResponseWriter: w, link: l}, link: l, host: r.Host, tls: clientTLS(r, s.trusted), began: time.Now(), rules: rules, events: s.events, answer: answerS3,
+		plain: ok && c.tls == nil,
+		r:     r, ctx: r.Context(), w: &meter{ResponseWriter: w, link: l}, link: l, host: r.Host, tls: clientTLS(r, s.trusted), began: time.Now(), rules: rules, events: s.events, answer: answerS3,
 		event: audit.Event{
 			ID:           newID(),
 			Kind:         audit.KindDecision,

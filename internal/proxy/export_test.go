@@ -26,12 +26,12 @@ func (s *Server) SetTimes(t Times) {
 	set(&s.times.proceed, t.Proceed)
 	set(&s.times.keepAlive, t.KeepAlive)
 	set(&s.times.order, t.Order)
-	s.transport.ExpectContinueTimeout = s.times.proceed
+	s.transport.Proceed, s.transport.Progress = s.times.proceed, s.times.progress
 }
 
 // DialUpstream has connections to the upstream made by dial.
 func (s *Server) DialUpstream(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
-	s.transport.DialContext = dial
+	s.transport.Dial = dial
 }
 
 // Count counts an event that nothing has written.

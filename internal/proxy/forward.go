@@ -11,33 +11,24 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gimme-broker/gimme/internal/transport"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
 	"github.com/gimme-broker/gimme/pkg/sigv4"
 )
 
-// newTransport connects to the upstream and nowhere else: no proxy from the
-// environment, no compression that would change bytes, HTTP/1.1 as S3 speaks
-// it. Redirects are not followed, because only http.Client does that.
-func newTransport(roots *x509.CertPool, t times) *http.Transport {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	return &http.Transport{
-		Proxy:                  nil,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: notLinkLocal}).DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    10 * time.Second,
-		DisableCompression:     true,
-		MaxIdleConns:           1024,
-		MaxIdleConnsPerHost:    512,
-		IdleConnTimeout:        50 * time.Second,
-		ExpectContinueTimeout:  t.proceed,
-		ResponseHeaderTimeout:  t.answer,
-		MaxResponseHeaderBytes: 64 << 10,
-		WriteBufferSize:        64 << 10,
-		ReadBufferSize:         64 << 10,
-		Protocols:              protocols,
+// newTransport connects to the upstream and nowhere else.
+func newTransport(roots *x509.CertPool, t times) *transport.Transport {
+	return &transport.Transport{
+		Dial:     (&net.Dialer{KeepAlive: 30 * time.Second, Control: notLinkLocal}).DialContext,
+		TLS:      &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(0)},
+		Connect:  10 * time.Second,
+		Proceed:  t.proceed,
+		Progress: t.progress,
+		Answer:   t.answer,
+		Idle:     50 * time.Second,
+		MaxIdle:  512,
 	}
 }
 
@@ -131,34 +122,26 @@ func (e *errand) spent(body *sending) bool {
 
 // sendOnce sends the errand's request to one destination.
 func (s *Server) sendOnce(x *exchange, e *errand, to destination) (*http.Response, *sending, error) {
-	ctx, cancel := context.WithCancelCause(x.ctx)
-	request, body, err := s.outbound(ctx, e, to)
+	request, body, err := s.outbound(x.ctx, e, to)
 	if err != nil {
-		cancel(nil)
 		return nil, nil, err
 	}
 	x.event.Upstream = &audit.Upstream{Endpoint: s.upstream.Scheme + "://" + to.host}
-	request = request.WithContext(body.begin(ctx, cancel, s.times.answer))
 	called := s.calling(x, e, to.host, request.Header)
 	response, err := s.transport.RoundTrip(request)
-	called.answered(response, err, body)
-	body.rest()
+	called.answered(response, err)
 	if err == nil {
 		x.event.Upstream.RequestID = response.Header.Get("X-Amz-Request-Id")
-		response.Body = newLively(response.Body, body, s.times.progress, cancel)
 		return response, body, nil
 	}
-	cause := context.Cause(ctx)
-	cancel(nil)
+	unread, ok := errors.AsType[*transport.BodyError](err)
 	switch gone := context.Cause(x.ctx); {
 	case gone != nil && !errors.Is(gone, context.Canceled):
 		return nil, nil, x.cutShort()
-	case body.fault() != nil: // net/http also ends the context when it cannot read
-		return nil, nil, bodyFault(body.fault())
+	case ok: // which may have ended the context as well
+		return nil, nil, bodyFault(unread.Err)
 	case gone != nil:
 		return nil, nil, x.cutShort()
-	case cause != nil:
-		err = cause
 	}
 	return nil, nil, &refusal{Code: "ServiceUnavailable", Message: "The real S3 cannot be reached.", cause: err}
 }
@@ -183,7 +166,6 @@ func (x *exchange) dropBody(body *sending) {
 	if body.isWhole() {
 		return
 	}
-	body.hold()
 	x.link.hangUp()
 	x.w.Header().Set("Connection", "close")
 }

@@ -213,5 +213,18 @@ func (m *meter) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// ReadFrom lets the kernel copy where it can.
+func (m *meter) ReadFrom(r io.Reader) (int64, error) {
+	if m.status == 0 {
+		m.status = http.StatusOK
+	}
+	if err := m.extend(); err != nil {
+		return 0, err
+	}
+	n, err := io.Copy(m.ResponseWriter, r)
+	m.bytes += n
+	return n, err
+}
+
 // Unwrap serves http.ResponseController.
 func (m *meter) Unwrap() http.ResponseWriter { return m.ResponseWriter }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gimme-broker/gimme/internal/telemetry"
+	"github.com/gimme-broker/gimme/internal/transport"
 	"github.com/gimme-broker/gimme/internal/upstream"
 	"github.com/gimme-broker/gimme/pkg/audit"
 	"github.com/gimme-broker/gimme/pkg/s3api"
@@ -179,7 +180,7 @@ func (s *Server) calling(x *exchange, e *errand, host string, h http.Header) cal
 }
 
 // answered ends it. A body that could not be read is the client's fault.
-func (c calling) answered(response *http.Response, err error, body *sending) {
+func (c calling) answered(response *http.Response, err error) {
 	if err == nil {
 		c.s.lately.note(true)
 		c.s.metrics.Answered(c.access, response.StatusCode, time.Since(c.began))
@@ -187,7 +188,7 @@ func (c calling) answered(response *http.Response, err error, body *sending) {
 		return
 	}
 	why := telemetry.Client
-	if body.fault() == nil && c.x.ctx.Err() == nil {
+	if _, unread := errors.AsType[*transport.BodyError](err); !unread && c.x.ctx.Err() == nil {
 		why = telemetry.ReasonOf(err)
 		c.s.lately.note(false)
 	}

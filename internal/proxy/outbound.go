@@ -29,8 +29,7 @@ func (s *Server) outbound(ctx context.Context, e *errand, to destination) (*http
 		query[i] = sigv4.Param(p)
 	}
 	r := (&http.Request{
-		Method:     e.method,
-		ProtoMajor: 1, ProtoMinor: 1, // or the transport would not wait where it asks
+		Method: e.method,
 		URL: &url.URL{
 			Scheme: s.upstream.Scheme, Host: to.host,
 			Path: path, RawPath: sigv4.EscapePath(path), RawQuery: sigv4.EncodeQuery(query),
@@ -45,13 +44,14 @@ func (s *Server) outbound(ctx context.Context, e *errand, to destination) (*http
 	if err != nil {
 		return nil, nil, err
 	}
-	kept := &sending{patience: s.times.progress, size: length}
+	kept := &sending{size: length}
 	if e.call.Body == s3api.StreamBody {
 		kept.r = body
 	}
 	if document, ok := body.(*bytes.Reader); ok {
-		kept.document = true
-		r.Body, r.ContentLength = io.NopCloser(document), length // which net/http sends at once with the head
+		if length > 0 {
+			r.Body, r.ContentLength = io.NopCloser(document), length
+		}
 	} else if length > 0 {
 		r.Body, r.ContentLength = io.NopCloser(kept), length
 	} else if body != nil { // nothing to send, but its digest is still to be verified
@@ -63,7 +63,6 @@ func (s *Server) outbound(ctx context.Context, e *errand, to destination) (*http
 	r.Header.Set("User-Agent", "gimme")
 	if e.call.Body == s3api.StreamBody && length > 0 && to.ask {
 		r.Header.Set("Expect", "100-continue")
-		kept.asks = s.times.proceed
 	}
 	return r, kept, nil
 }

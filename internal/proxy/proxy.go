@@ -30,6 +30,7 @@ import (
 	"github.com/gimme-broker/gimme/internal/delivery"
 	"github.com/gimme-broker/gimme/internal/revocation"
 	"github.com/gimme-broker/gimme/internal/session"
+	"github.com/gimme-broker/gimme/internal/transport"
 	"github.com/gimme-broker/gimme/internal/upstream"
 	"github.com/gimme-broker/gimme/pkg/audit"
 )
@@ -58,7 +59,7 @@ type Server struct {
 	delivery    *delivery.Delivery
 	source      upstream.Source // nil: each session has its own credentials
 	logins      *logins
-	transport   *http.Transport
+	transport   *transport.Transport
 	trusted     []netip.Prefix // proxies in front
 	certificate *certificate   // nil: plain HTTP
 	times       times

@@ -64,7 +64,7 @@ func TestMetadataServicesAreNeverConnectedTo(t *testing.T) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
-	if _, err := newTransport(nil, standardTimes()).DialContext(t.Context(), "tcp", "169.254.169.254:80"); err == nil {
+	if _, err := newTransport(nil, standardTimes()).Dial(t.Context(), "tcp", "169.254.169.254:80"); err == nil {
 		t.Error("the dialer connects")
 	}
 }

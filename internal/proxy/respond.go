@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/gimme-broker/gimme/internal/ruling"
+	"github.com/gimme-broker/gimme/internal/transport"
 	"github.com/gimme-broker/gimme/pkg/policy"
 	"github.com/gimme-broker/gimme/pkg/s3api"
 )
@@ -48,7 +49,7 @@ func (x *exchange) stream(response *http.Response) error {
 		return nil
 	}
 	x.link.stream()
-	if err := pump(x.w, body); err != nil {
+	if err := x.pass(body); err != nil {
 		if cause := context.Cause(x.ctx); cause != nil {
 			err = cause
 		}
@@ -59,6 +60,20 @@ func (x *exchange) stream(response *http.Response) error {
 		panic(http.ErrAbortHandler)
 	}
 	return nil
+}
+
+// worthSplicing is the length from which a body is passed from connection to
+// connection by the kernel, where neither speaks TLS.
+const worthSplicing = 64 << 10
+
+// pass sends what is left of a body.
+func (x *exchange) pass(body io.Reader) error {
+	if b, ok := body.(*transport.Body); ok && x.plain && b.Left() >= worthSplicing {
+		if could, err := b.Splice(x.w); could {
+			return err
+		}
+	}
+	return pump(x.w, body)
 }
 
 // head copies the headers that are for the client.

@@ -1,0 +1,171 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lastWords is how long an answer is waited for when the upstream has closed its
+// end before it had the whole body: it may have said why.
+const lastWords = time.Second
+
+// A sending is the body of a request on its way, on a goroutine of its own. Nil
+// is none.
+type sending struct {
+	done   chan struct{} // closed when it has come to its end
+	wanted chan struct{} // closed when the upstream wants it
+	ended  chan struct{} // closed when there is no more use for it
+
+	whole atomic.Bool // all of it was sent
+
+	mu    sync.Mutex // guards what follows
+	want  bool       // wanted is closed
+	over  bool       // ended is closed
+	fault error      // that ended it
+}
+
+// send starts to send the body of r.
+func (c *conn) send(r *http.Request) {
+	s := &sending{done: make(chan struct{}), wanted: make(chan struct{}), ended: make(chan struct{})}
+	c.sending.Store(s)
+	if r.Header.Get("Expect") == "" {
+		s.proceed()
+	}
+	go func() {
+		defer close(s.done)
+		if s.await(c.transport.Proceed) {
+			whole, err := c.copyBody(s, r)
+			s.finish(c, whole, err)
+		}
+	}()
+}
+
+// await waits until the body is wanted, or has been waited for long enough. It
+// says no when there is no more use for it.
+func (s *sending) await(most time.Duration) bool {
+	var late <-chan time.Time
+	if most > 0 {
+		timer := time.NewTimer(most)
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case <-s.ended:
+	case <-s.wanted:
+	case <-late:
+	}
+	return !s.isOver()
+}
+
+// copyBody sends the body until it is whole or the answer has come.
+func (c *conn) copyBody(s *sending, r *http.Request) (whole bool, err error) {
+	buffer := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buffer)
+	for left := r.ContentLength; left > 0; {
+		n, err := r.Body.Read(buffer[:min(left, bufferSize)])
+		if s.isOver() {
+			return false, nil
+		}
+		if err != nil && err != io.EOF {
+			return false, &BodyError{err} // what came with it is not to be completed by it
+		}
+		left -= int64(n)
+		if n > 0 {
+			c.SetWriteDeadline(after(c.transport.Progress))
+			if _, err := c.Write(buffer[:n]); err != nil {
+				return false, err
+			}
+		}
+		if left > 0 && err == io.EOF {
+			return false, &BodyError{io.ErrUnexpectedEOF}
+		}
+	}
+	return true, nil
+}
+
+// finish notes how the sending has ended, for who waits for the answer.
+func (s *sending) finish(c *conn, whole bool, err error) {
+	s.whole.Store(whole)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return
+	}
+	_, unread := errors.AsType[*BodyError](err)
+	if !unread && errors.Is(err, os.ErrDeadlineExceeded) {
+		err = ErrTakesNothing
+	}
+	s.fault = err
+	switch {
+	case err == nil:
+		c.SetReadDeadline(after(c.transport.Answer))
+	case unread, err == ErrTakesNothing:
+		c.close() // so that nobody takes what was sent for the whole
+	default:
+		c.SetReadDeadline(after(lastWords))
+	}
+}
+
+// proceed is called when the upstream wants the body.
+func (s *sending) proceed() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.want {
+		s.want = true
+		close(s.wanted)
+	}
+}
+
+// answered is called when the answer has come: no more of the body is sent.
+func (s *sending) answered() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		s.over = true
+		close(s.ended)
+	}
+}
+
+// giveUp ends a sending to which there is no answer, and says what has kept it
+// from coming, if that is known here. Whoever made the body may have ended the
+// context just because it cannot be read, and say so in a moment.
+func (s *sending) giveUp(ctx context.Context) error {
+	if s == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		select {
+		case <-s.done:
+		case <-time.After(lastWords):
+		}
+	}
+	s.answered()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fault
+}
+
+// isOver says whether there is no more use for the body.
+func (s *sending) isOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
+}
+
+// isWhole says whether all of it was sent, so that the connection can be used
+// again.
+func (s *sending) isWhole() bool {
+	return s == nil || s.whole.Load()
+}
