@@ -244,6 +244,17 @@ func realistic() audit.Event {
 	return e
 }
 
+// BenchmarkLine is what it takes to encode one event.
+func BenchmarkLine(b *testing.B) {
+	e := realistic()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := e.Line(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkWrite is what one event costs: to a bare file, as an appended line
 // without a chain (what the chain is compared with), and to a log.
 func BenchmarkWrite(b *testing.B) {

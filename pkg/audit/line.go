@@ -1,12 +1,9 @@
 package audit
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -20,42 +17,63 @@ const MaxText = 2048
 // line separators and the characters that turn the direction of text come out
 // as \u escapes, and invalid UTF-8 as U+FFFD, so that neither a program that
 // splits lines nor a person who reads them is deceived.
-func (e Event) Line() ([]byte, error) {
-	e.Version = Version
-	e.Time = e.Time.UTC()
-	line, err := encode(e)
-	if err == nil && len(line) > MaxText { // else no text in it can be too long
-		line, err = encode(clipped(e))
+func (e Event) Line() ([]byte, error) { return appendLine(make([]byte, 0, 1024), &e) }
+
+// appendLine appends what Line returns to buf.
+func appendLine(buf []byte, e *Event) ([]byte, error) {
+	enc := encoder{buf: buf}
+	enc.event(e)
+	if enc.err != nil {
+		return buf, fmt.Errorf("encode event %q: %w", e.ID, enc.err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("encode event %q: %w", e.ID, err)
-	}
-	return escape(line), nil
+	enc.buf[len(enc.buf)-1] = '\n' // and not a comma
+	return enc.buf, nil
 }
 
-func encode(e Event) ([]byte, error) {
-	var out bytes.Buffer
-	enc := json.NewEncoder(&out)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(e)
-	return out.Bytes(), err
-}
-
-// escape replaces characters that JSON permits and readers should not meet. In
-// a line of JSON they can only stand inside a string.
-func escape(line []byte) []byte {
-	if !bytes.ContainsFunc(line, deceptive) {
-		return line
+// appendQuoted appends s as a string of JSON, with escapes where JSON wants them
+// and where a character would deceive.
+func appendQuoted(buf []byte, s string) []byte {
+	if len(s) > MaxText {
+		s = clip(s)
 	}
-	out := make([]byte, 0, len(line)+16)
-	for _, r := range string(line) {
-		if deceptive(r) {
-			out = fmt.Appendf(out, `\u%04x`, r)
+	buf = append(buf, '"')
+	done := 0
+	for i := 0; i < len(s); {
+		if c := s[i]; c >= ' ' && c != '"' && c != '\\' && c < 0x7f { // as most are
+			i++
 			continue
 		}
-		out = utf8.AppendRune(out, r)
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if r >= 0x80 && !deceptive(r) && (r != utf8.RuneError || size > 1) {
+			i += size
+			continue
+		}
+		buf = append(buf, s[done:i]...)
+		buf = appendEscape(buf, r)
+		i += size
+		done = i
 	}
-	return out
+	buf = append(buf, s[done:]...)
+	return append(buf, '"')
+}
+
+// appendEscape appends the escape of r, as encoding/json writes it.
+func appendEscape(buf []byte, r rune) []byte {
+	switch r {
+	case '"', '\\':
+		return append(buf, '\\', byte(r))
+	case '\b':
+		return append(buf, `\b`...)
+	case '\f':
+		return append(buf, `\f`...)
+	case '\n':
+		return append(buf, `\n`...)
+	case '\r':
+		return append(buf, `\r`...)
+	case '\t':
+		return append(buf, `\t`...)
+	}
+	return fmt.Appendf(buf, `\u%04x`, r)
 }
 
 // deceptive covers DEL and the C1 controls, and the bidirectional marks of
@@ -63,47 +81,6 @@ func escape(line []byte) []byte {
 func deceptive(r rune) bool {
 	return r >= 0x7f && r <= 0x9f || r == 0x061c || r == 0x200e || r == 0x200f ||
 		r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfeff
-}
-
-// clipped returns e with every text cut to MaxText.
-func clipped(e Event) Event {
-	v := reflect.New(reflect.TypeFor[Event]()).Elem()
-	v.Set(reflect.ValueOf(e))
-	clipValue(v)
-	return v.Interface().(Event)
-}
-
-// clipValue cuts the texts under v, copying what it would otherwise change for
-// others.
-func clipValue(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.String:
-		if s := v.String(); len(s) > MaxText {
-			v.SetString(clip(s))
-		}
-	case reflect.Pointer:
-		if !v.IsNil() && v.Elem().Kind() == reflect.Struct {
-			fresh := reflect.New(v.Type().Elem())
-			fresh.Elem().Set(v.Elem())
-			clipValue(fresh.Elem())
-			v.Set(fresh)
-		}
-	case reflect.Slice:
-		fresh := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
-		reflect.Copy(fresh, v)
-		for i := range fresh.Len() {
-			clipValue(fresh.Index(i))
-		}
-		if v.Len() > 0 {
-			v.Set(fresh)
-		}
-	case reflect.Struct:
-		for _, field := range v.Fields() {
-			if field.CanSet() {
-				clipValue(field)
-			}
-		}
-	}
 }
 
 // clip keeps the beginning of s and says what was cut.
