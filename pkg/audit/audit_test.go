@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -277,7 +278,7 @@ func BenchmarkWrite(b *testing.B) {
 			return err
 		})
 	})
-	for _, writers := range []int{1, 64} {
+	for _, writers := range []int{1, 8, 128} {
 		for _, durability := range []audit.Durability{audit.DurableWrite, audit.DurableFsync} {
 			b.Run(fmt.Sprintf("%s/writers=%d", durability, writers), func(b *testing.B) {
 				l, err := audit.Options{Durability: durability, Checkpoints: 10 * time.Second}.Open(path(b))
@@ -302,7 +303,7 @@ func benchmark(b *testing.B, writers int, write func(audit.Event) error) {
 		}
 		return
 	}
-	b.SetParallelism(writers)
+	b.SetParallelism(max(1, writers/runtime.GOMAXPROCS(0)))
 	b.RunParallel(func(p *testing.PB) {
 		for p.Next() {
 			if err := write(e); err != nil {

@@ -62,19 +62,21 @@ type Log struct {
 	entries sync.Pool // of *entry
 
 	mu      sync.Mutex // guards the fields below
-	queue   []*entry   // waiting to be written
-	spare   []*entry
-	busy    bool      // flush runs
-	since   time.Time // since when it has been at the same batch
-	head    head      // the last line that is written
-	fresh   []sum     // of lines that no checkpoint covers yet; only where there are checkpoints
-	fault   error     // why the last event could not be written; nil if it could
-	missed  int       // events that could not be written, and of which no event tells yet
-	began   time.Time // when the first of them was to be written
-	retries bool      // retry runs
+	queue   []*entry   // waiting to be written, the oldest first
+	batch   []*entry   // what flush is at
+	busy    bool       // flush runs
+	since   time.Time  // since when it has been at the same batch
+	watched bool       // giveUp is going to run
+	head    head       // the last line that is written
+	fault   error      // why the last event could not be written; nil if it could
+	missed  int        // events that could not be written, and of which no event tells yet
+	began   time.Time  // when the first of them was to be written
+	retries bool       // retry runs
 	closed  bool
 	emptied chan struct{} // closed when nothing is queued any more, after Close
 
+	flusher     func()       // flush; made once, because each making of it is garbage
+	watch       *time.Timer  // runs giveUp
 	buf         []byte       // of flush alone
 	checkpoints *checkpoints // nil: none
 	archive     *archive     // nil: nothing is rotated
@@ -94,16 +96,14 @@ type device interface {
 
 // An entry is an event on its way.
 type entry struct {
-	line  []byte
-	done  chan error
-	timer *time.Timer
+	line    []byte
+	sum     sum // of the line in its place
+	since   time.Time
+	done    chan error // has room for one
+	givenUp bool       // the answer was that the device hangs
 }
 
-func newEntry() any {
-	t := time.NewTimer(time.Hour)
-	t.Stop()
-	return &entry{done: make(chan error, 1), timer: t}
-}
+func newEntry() any { return &entry{done: make(chan error, 1)} }
 
 // NewLog writes to out, and begins a log of its own there. Each batch of events
 // is handed over in a single Write.
@@ -116,7 +116,11 @@ func (o Options) NewLog(out io.Writer) *Log {
 }
 
 func newLog(o Options, out device, h head) *Log {
-	return &Log{options: o, out: out, entries: sync.Pool{New: newEntry}, head: h, emptied: make(chan struct{}), stop: make(chan struct{})}
+	l := &Log{options: o, out: out, entries: sync.Pool{New: newEntry}, head: h, emptied: make(chan struct{}), stop: make(chan struct{})}
+	l.flusher = l.flush
+	l.watch = time.AfterFunc(o.timeout(), l.giveUp)
+	l.watch.Stop()
+	return l
 }
 
 // Name is the random name of the log, which stands in each of its lines.
@@ -131,33 +135,32 @@ func (l *Log) Name() string {
 // device that hung may still take the line when it recovers.
 func (l *Log) Write(e Event) error {
 	e.Log, e.Seq, e.Prev = "", 0, ""
-	line, err := e.Line()
+	n := l.entries.Get().(*entry)
+	line, err := appendLine(n.line[:0], &e)
 	if err != nil {
 		return err
 	}
-	n := l.entries.Get().(*entry)
 	n.line = line
-	if err := l.enqueue(n); err != nil {
-		l.entries.Put(n)
-		return fmt.Errorf("write audit event %q: %w", e.ID, err)
-	}
-	n.timer.Reset(l.options.timeout())
-	select {
-	case err = <-n.done:
-	case <-n.timer.C:
-		var ended bool
-		if ended, err = l.withdraw(n); !ended {
-			n = nil // flush will still send to it
-		}
-	}
-	if n != nil {
-		n.timer.Stop()
-		l.entries.Put(n)
+	if err = l.enqueue(n); err == nil {
+		err = <-n.done
 	}
 	if err != nil {
-		return fmt.Errorf("write audit event %q: %w", e.ID, err)
+		err = fmt.Errorf("write audit event %q: %w", e.ID, err)
 	}
-	return nil
+	if !n.givenUp { // else the device may still have it
+		n.line = spare(n.line)
+		l.entries.Put(n)
+	}
+	return err
+}
+
+// spare returns a buffer to be used again, unless it has grown so large that
+// this would waste memory.
+func spare(buf []byte) []byte {
+	if cap(buf) > 256<<10 {
+		return nil
+	}
+	return buf
 }
 
 var (
@@ -171,38 +174,47 @@ func (l *Log) enqueue(n *entry) error {
 	if l.closed {
 		return errClosed
 	}
-	if l.hangs() { // whoever comes next need not wait to learn it
+	n.since = time.Now()
+	if l.hangs(n.since) { // whoever comes next need not wait to learn it
 		l.fail(errHangs, 1)
 		return errHangs
 	}
 	l.queue = append(l.queue, n)
 	if !l.busy {
-		l.busy, l.since = true, time.Now()
-		go l.flush()
+		l.busy, l.since = true, n.since
+		go l.flusher()
+	}
+	if !l.watched {
+		l.watched = true
+		l.watch.Reset(l.options.timeout())
 	}
 	return nil
 }
 
 // hangs says whether the device has been at one batch for too long. The caller
 // holds mu.
-func (l *Log) hangs() bool { return l.busy && time.Since(l.since) > l.options.timeout() }
+func (l *Log) hangs(now time.Time) bool { return l.busy && now.Sub(l.since) > l.options.timeout() }
 
-// withdraw takes back an entry that has waited too long. It says whether
-// nothing is done with the entry any more.
-func (l *Log) withdraw(n *entry) (ended bool, err error) {
+// giveUp answers those who have waited too long, and runs again when the next
+// one will have. So no event needs a timer of its own.
+func (l *Log) giveUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	select {
-	case err := <-n.done: // just now
-		return true, err
-	default:
+	l.watched = false
+	for _, n := range slices.Concat(l.batch, l.queue) { // the oldest first
+		if n.givenUp {
+			continue
+		}
+		if left := l.options.timeout() - time.Since(n.since); left > 0 {
+			l.watched = true
+			l.watch.Reset(left)
+			break
+		}
+		n.givenUp = true
+		l.fail(errHangs, 1)
+		n.done <- errHangs
 	}
-	l.fail(errHangs, 1)
-	if i := slices.Index(l.queue, n); i >= 0 {
-		l.queue = slices.Delete(l.queue, i, i+1)
-		return true, errHangs
-	}
-	return false, errHangs
+	l.queue = slices.DeleteFunc(l.queue, func(n *entry) bool { return n.givenUp })
 }
 
 // flush writes what is queued, all at once, until nothing is. While it waits for
@@ -210,24 +222,17 @@ func (l *Log) withdraw(n *entry) (ended bool, err error) {
 func (l *Log) flush() {
 	l.mu.Lock()
 	for len(l.queue) > 0 {
-		batch := l.queue
-		l.queue, l.since = l.spare[:0], time.Now()
-		last := l.head
+		l.batch, l.queue = l.queue, l.batch[:0]
+		batch, last := l.batch, l.head
 		l.mu.Unlock()
 
-		last, sums, err := l.commit(batch, last)
+		last, err := l.commit(batch, last)
 
 		l.mu.Lock()
-		if err != nil {
-			l.fail(err, len(batch))
-		} else {
-			l.head, l.fault = last, nil
-			l.fresh = append(l.fresh, sums...)
+		l.answer(last, err)
+		if len(l.queue) > 0 {
+			l.since = time.Now()
 		}
-		for _, n := range batch {
-			n.done <- err
-		}
-		l.spare = batch
 	}
 	l.busy = false
 	if l.closed {
@@ -236,19 +241,37 @@ func (l *Log) flush() {
 	l.mu.Unlock()
 }
 
+// answer tells those who wait for the batch what became of it. The caller holds mu.
+func (l *Log) answer(last head, err error) {
+	l.head, l.fault = last, err
+	for _, n := range l.batch {
+		if n.givenUp {
+			continue
+		}
+		if err != nil {
+			l.fail(err, 1)
+		}
+		n.done <- err
+	}
+	clear(l.batch)
+	l.batch = l.batch[:0]
+}
+
 // commit hands a batch to the device. Only flush calls it.
-func (l *Log) commit(batch []*entry, last head) (head, []sum, error) {
-	l.buf = l.buf[:0]
+func (l *Log) commit(batch []*entry, last head) (head, error) {
 	before := last
-	var sums []sum
+	l.buf = spare(l.buf)[:0]
 	for _, n := range batch {
 		l.buf, last = last.seal(l.buf, n.line)
-		if l.checkpoints != nil {
-			sums = append(sums, last.sum)
-		}
+		n.sum = last.sum
 	}
-	err := l.out.put(l.buf, before)
-	return last, sums, err
+	if err := l.out.put(l.buf, before); err != nil {
+		return before, err
+	}
+	if l.checkpoints != nil {
+		l.checkpoints.grow(batch, last)
+	}
+	return last, nil
 }
 
 // fail notes that events could not be written. The caller holds mu.
@@ -268,7 +291,7 @@ func (l *Log) Healthy() error {
 	switch {
 	case l.closed:
 		return errClosed
-	case l.hangs():
+	case l.hangs(time.Now()):
 		return errHangs
 	}
 	return l.fault
@@ -289,7 +312,7 @@ func (l *Log) retry() {
 		case <-tick.C:
 		}
 		l.mu.Lock()
-		missed, hangs := l.missed, l.hangs()
+		missed, hangs := l.missed, l.hangs(time.Now())
 		text := fmt.Sprintf("%d events could not be written since %s; what they tell of was refused, or had been done before", missed, l.began.UTC().Format(time.RFC3339))
 		if l.fault != nil {
 			text += ": " + l.fault.Error()
@@ -334,6 +357,7 @@ func (l *Log) Close() error {
 	case <-time.After(l.options.timeout()):
 		return errHangs
 	}
+	l.watch.Stop()
 	close(l.stop)
 	l.background.Wait()
 	var err error

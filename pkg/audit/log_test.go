@@ -241,6 +241,93 @@ func TestADeviceThatHangsIsGivenUp(t *testing.T) {
 	})
 }
 
+// Each is given up at its own time, and not with who came before.
+func TestWhoComesLaterIsGivenUpLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &slowDevice{gate: make(chan struct{})}
+		l := audit.Options{Timeout: 5 * time.Second}.NewLog(d)
+		began := time.Now()
+		var waited [4]time.Duration
+		var failed [4]bool
+		var writers sync.WaitGroup
+		for i := range waited { // one is with the device, the others come each 2s later
+			writers.Go(func() {
+				time.Sleep(time.Duration(i) * 2 * time.Second)
+				e := event()
+				e.ID = fmt.Sprint("event-", i)
+				failed[i] = l.Write(e) != nil
+				waited[i] = time.Since(began)
+			})
+		}
+		time.Sleep(8 * time.Second)
+		close(d.gate)
+		writers.Wait()
+		closeLog(t, l)
+		// The last one came when the device was known to hang.
+		want := [4]time.Duration{5 * time.Second, 7 * time.Second, 8 * time.Second, 6 * time.Second}
+		if waited != want || failed != [4]bool{true, true, false, true} {
+			t.Errorf("answered after %v, failed %v", waited, failed)
+		}
+		if _, text := d.state(); strings.Contains(text, "event-1") || !strings.Contains(text, "event-2") || strings.Contains(text, "event-3") {
+			t.Errorf("got %s", text)
+		}
+	})
+}
+
+// lazyDevice takes longer than anybody waits, now and then.
+type lazyDevice struct {
+	calls int
+	bytes.Buffer
+}
+
+func (l *lazyDevice) Write(p []byte) (int, error) {
+	half := len(p) / 2
+	l.Buffer.Write(p[:half])
+	if l.calls++; l.calls%3 == 0 {
+		time.Sleep(7 * time.Second)
+	}
+	l.Buffer.Write(p[half:])
+	return len(p), nil
+}
+
+// Who was told that an event is written finds it, and what was given up spoils
+// nothing, although the device may still have it.
+func TestADeviceThatHangsNowAndThenSpoilsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d lazyDevice
+		l := audit.Options{Timeout: 5 * time.Second}.NewLog(&d)
+		var writers sync.WaitGroup
+		var mu sync.Mutex
+		told, refused := map[string]bool{}, 0
+		for i := range 8 {
+			writers.Go(func() {
+				for n := range 50 {
+					e := event()
+					e.ID = fmt.Sprintf("event-%d-%d", i, n)
+					e.Request.Key = strings.Repeat("k", 10*n)
+					err := l.Write(e)
+					mu.Lock()
+					if err == nil {
+						told[e.ID] = true
+					} else {
+						refused++
+					}
+					mu.Unlock()
+					time.Sleep(time.Duration(i+1) * 500 * time.Millisecond)
+				}
+			})
+		}
+		writers.Wait()
+		closeLog(t, l)
+		for _, e := range wantChain(t, linesOf(d.String())) {
+			delete(told, e.ID)
+		}
+		if len(told) > 0 || refused == 0 {
+			t.Errorf("%d were refused; these were said to be written: %v", refused, told)
+		}
+	})
+}
+
 func TestALogThatCannotBeWrittenSaysSoAndRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &flaky{failures: 3}

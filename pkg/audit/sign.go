@@ -27,9 +27,28 @@ type checkpoints struct {
 	signer  note.Signer
 	every   time.Duration
 
-	mu     sync.Mutex // guards the files and the fields below
-	edge   edge
-	signed int64 // the size of the last checkpoint
+	growing sync.Mutex // guards tree and last; held for a moment only
+	tree    edge       // over all lines that are written
+	last    head       // the last of them
+
+	mu     sync.Mutex // guards the files and the field below
+	signed int64      // the size of the last checkpoint
+}
+
+// grow adds a batch of lines that are written, of which last is the last.
+func (c *checkpoints) grow(batch []*entry, last head) {
+	c.growing.Lock()
+	defer c.growing.Unlock()
+	for _, n := range batch {
+		c.tree.add(n.sum)
+	}
+	c.last = last
+}
+
+func (c *checkpoints) grown() (edge, head) {
+	c.growing.Lock()
+	defer c.growing.Unlock()
+	return c.tree, c.last
 }
 
 // openCheckpoints makes the log sign. The tree goes on where the files say it
@@ -52,14 +71,16 @@ func (l *Log) openCheckpoints(a *archive) ([]Event, error) {
 		if at.log != l.head.log {
 			tree, at = edge{}, head{log: l.head.log, sum: genesis(l.head.log)}
 		}
-		c.edge, c.signed = tree, tree.size
+		c.tree, c.signed = tree, tree.size
 		if why := l.catchUp(a, at); why != nil {
 			old := l.head
-			l.head, c.edge, c.signed = newHead(), edge{}, 0
+			l.head = newHead()
+			c.tree, c.last, c.signed = edge{}, l.head, 0
 			text := fmt.Sprintf("the log %s cannot go on after line %d: %v; this line begins a new one", old.log, old.seq, why)
 			return []Event{notice("log-begun", text)}, nil
 		}
 	}
+	c.last = l.head
 	return nil, nil
 }
 
@@ -116,9 +137,7 @@ func (l *Log) catchUpFrom(path string, last head) (head, error) {
 			return last, fmt.Errorf("line %d does not come after line %d", p.seq, last.seq)
 		}
 		last = head{log: p.log, seq: p.seq, sum: sumOf(line)}
-		if err := l.checkpoints.edge.add(last.sum); err != nil {
-			return last, err
-		}
+		l.checkpoints.tree.add(last.sum)
 	}
 }
 
@@ -144,40 +163,26 @@ func (l *Log) checkpoint() error {
 	c := l.checkpoints
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l.mu.Lock()
-	last, fresh := l.head, l.fresh
-	l.mu.Unlock()
-	if c.edge.size+int64(len(fresh)) == c.signed {
+	tree, last := c.grown()
+	if tree.size == c.signed {
 		return nil
 	}
 	if err := l.out.sync(); err != nil && !errors.Is(err, os.ErrClosed) { // closed: it was rotated, and synced before
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	grown := c.edge
-	for _, line := range fresh {
-		if err := grown.add(line); err != nil {
-			return fmt.Errorf("checkpoint: %w", err)
-		}
-	}
-	root, err := grown.root()
+	root, err := tree.root()
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	signed, err := checkpoint{log: last.log, size: grown.size, root: root, line: last.sum}.sign(c.signer)
+	signed, err := checkpoint{log: last.log, size: tree.size, root: root, line: last.sum}.sign(c.signer)
 	if err != nil {
 		return err
 	}
 	if err := c.append(signed); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	c.edge, c.signed = grown, grown.size
-	l.mu.Lock()
-	l.fresh = l.fresh[len(fresh):]
-	if len(l.fresh) == 0 {
-		l.fresh = nil
-	}
-	l.mu.Unlock()
-	if err := grown.save(treeFile(c.archive.path), last); err != nil {
+	c.signed = tree.size
+	if err := tree.save(treeFile(c.archive.path), last); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	return nil

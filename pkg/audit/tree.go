@@ -23,14 +23,21 @@ type edge struct {
 
 // add makes a line the next leaf. The leaf's data is the line's SHA-256, which
 // the next line has as prev.
-func (e *edge) add(line sum) error {
-	hashes, err := tlog.StoredHashesForRecordHash(e.size, tlog.RecordHash(line[:]), e)
-	if err != nil {
-		return err
+func (e *edge) add(line sum) {
+	hash := leaf(line)
+	level := 0
+	for ; e.size>>level&1 == 1; level++ {
+		hash = tlog.NodeHash(e.levels[level], hash)
 	}
-	copy(e.levels[:], hashes)
+	e.levels[level] = hash
 	e.size++
-	return nil
+}
+
+// leaf is what tlog.RecordHash is, without garbage.
+func leaf(line sum) tlog.Hash {
+	var data [1 + len(line)]byte // RFC 6962, section 2.1: a zero, and the data
+	copy(data[1:], line[:])
+	return sha256.Sum256(data[:])
 }
 
 // root is the hash of the tree.
