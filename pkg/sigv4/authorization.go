@@ -51,7 +51,7 @@ func (s *Signature) readClaim(h header, params []Param) error {
 			v2 = p.Name
 		}
 	}
-	switch _, header := h["authorization"]; {
+	switch header := h.has("authorization"); {
 	case header && v4+v2 != "":
 		return refuse(invalidArgument, "Only one form of authentication is allowed, but the request has an Authorization header and also the query parameter %s.", quote(v4+v2))
 	case header && other != "":
@@ -94,7 +94,7 @@ func (s *Signature) readAuthorization(h header) error {
 		return inWords("Unsupported Authorization Type", argument("Authorization", scheme[:min(len(scheme), 16)]),
 			invalidArgument, "The Authorization header is of a kind that is not supported: it must begin with %s.", algorithm)
 	}
-	fields, err := readComponents(rest)
+	credential, signedHeaders, signature, err := readComponents(rest)
 	if err != nil {
 		return err
 	}
@@ -102,40 +102,57 @@ func (s *Signature) readAuthorization(h header) error {
 		return err
 	}
 	s.SessionToken = h.get("x-amz-security-token")
-	return s.readFields(fields["Credential"], fields["SignedHeaders"], fields["Signature"], headerMalformed)
+	return s.readFields(credential, signedHeaders, signature, headerMalformed)
 }
 
-// readComponents reads what follows the algorithm in an Authorization header.
-func readComponents(s string) (map[string]string, error) {
+// components are what follows the algorithm in an Authorization header.
+var components = [3]string{"Credential", "SignedHeaders", "Signature"}
+
+// readComponents gives the values of components, in their order.
+func readComponents(s string) (credential, signedHeaders, signature string, err error) {
 	fault := func(standard string) error {
 		return inWords("The authorization header is malformed; "+standard, nil,
 			headerMalformed, "The Authorization header must hold Credential, SignedHeaders and Signature once each, separated by commas.")
 	}
-	components := strings.Split(s, ",")
-	if len(components) != 3 {
-		return nil, fault("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
+	var parts, values [len(components)]string
+	if !split(s, ",", parts[:]) {
+		return "", "", "", fault("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
 	}
-	fields := make(map[string]string, 3)
-	for _, component := range components {
-		name, value, ok := strings.Cut(strings.Trim(component, " "), "=")
+	var found [len(components)]bool
+	for _, part := range parts {
+		name, value, ok := strings.Cut(strings.Trim(part, " "), "=")
 		if !ok {
-			return nil, fault("the authorization component " + quote(name) + " is malformed.")
+			return "", "", "", fault("the authorization component " + quote(name) + " is malformed.")
 		}
-		fields[name] = value
-	}
-	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
-		if _, ok := fields[name]; !ok { // three with these three is each of them once
-			return nil, fault("missing " + name + ".")
+		if i := slices.Index(components[:], name); i >= 0 {
+			values[i], found[i] = value, true
 		}
 	}
-	return fields, nil
+	for i, name := range components {
+		if !found[i] { // three with these three is each of them once
+			return "", "", "", fault("missing " + name + ".")
+		}
+	}
+	return values[0], values[1], values[2], nil
+}
+
+// split divides s at each sep, and reports whether that makes as many parts as
+// there is room for.
+func split(s, sep string, parts []string) bool {
+	if strings.Count(s, sep) != len(parts)-1 {
+		return false
+	}
+	for i := range parts {
+		parts[i], s, _ = strings.Cut(s, sep)
+	}
+	return true
 }
 
 // headerTime is the time of signing of a request with an Authorization
 // header: x-amz-date, or Date when that is absent.
 func headerTime(h header) (time.Time, error) {
 	const standard = "AWS authentication requires a valid Date or x-amz-date header."
-	if _, ok := h["x-amz-date"]; ok {
+	if h.has("x-amz-date") {
 		if t, ok := parseISO(h.get("x-amz-date")); ok {
 			return t, nil
 		}
@@ -153,7 +170,7 @@ func headerTime(h header) (time.Time, error) {
 
 func parseISO(s string) (time.Time, bool) {
 	t, err := time.Parse(isoFormat, s)
-	return t, err == nil && t.Format(isoFormat) == s // time.Parse takes fractions of a second
+	return t, err == nil && len(s) == len(isoFormat) // time.Parse takes fractions of a second
 }
 
 func (s *Signature) readPresigned(h header, params []Param) error {
@@ -170,7 +187,7 @@ func (s *Signature) readPresigned(h header, params []Param) error {
 		}
 	}
 	for _, name := range []string{"x-amz-date", "x-amz-security-token"} {
-		if _, ok := h[name]; ok {
+		if h.has(name) {
 			return refuse(invalidArgument, "The header %s does not belong to a presigned request, which has it in the query.", name)
 		}
 	}
@@ -205,12 +222,12 @@ func (s *Signature) readPresigned(h header, params []Param) error {
 func checkHoisted(p Param, h header) error {
 	name := strings.ToLower(p.Name)
 	protocol := slices.ContainsFunc(presignParams, func(q string) bool { return strings.EqualFold(q, name) })
-	switch _, twice := h[name]; {
+	switch {
 	case protocol:
 		return refuse(queryMalformed, "The presigned URL has the parameter %s, which must be written as S3 does, such as %s.", quote(p.Name), paramDate)
 	case transport[name] || strings.ContainsFunc(name, notLowerToken) || strings.ContainsFunc(p.Value, unicode.IsControl):
 		return refuse(queryMalformed, "The presigned URL has the parameter %s, which is not supported there, or whose value no header can have.", quote(p.Name))
-	case twice:
+	case h.has(name):
 		return refuse(invalidArgument, "%s stands in the query of the presigned URL and is a header as well.", quote(p.Name))
 	}
 	return nil
@@ -249,16 +266,18 @@ func (s *Signature) readFields(credential, signedHeaders, signature, code string
 	if _, err := hex.Decode(s.signature[:], []byte(signature)); err != nil {
 		return refuse(code, "The signature must be %d lower-case hexadecimal digits.", 2*len(s.signature))
 	}
-	s.signed = strings.Split(signedHeaders, ";")
-	for i, name := range s.signed {
+	s.names = signedHeaders
+	before, host := "", false
+	for name := range strings.SplitSeq(signedHeaders, ";") {
 		if name == "" || strings.ContainsFunc(name, notLowerToken) {
 			return refuse(code, "SignedHeaders must be lower-case header names separated by ';', and has %s.", quote(name))
 		}
-		if i > 0 && s.signed[i-1] >= name {
+		if before >= name {
 			return refuse(code, "SignedHeaders must be sorted and name each header once; %s is out of order.", quote(name))
 		}
+		before, host = name, host || name == "host"
 	}
-	if !slices.Contains(s.signed, "host") {
+	if !host {
 		return refuse(code, "SignedHeaders must name host.")
 	}
 	return nil
@@ -270,8 +289,8 @@ func (s *Signature) readCredential(credential, code string) error {
 	if code == queryMalformed {
 		words = "Error parsing the X-Amz-Credential parameter; "
 	}
-	parts := strings.Split(credential, "/")
-	if len(parts) != 5 {
+	var parts [5]string
+	if !split(credential, "/", parts[:]) {
 		return inWords(words+`the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`, nil,
 			code, "The credential must be of the form AccessKeyId/yyyymmdd/region/service/%s.", terminal)
 	}
@@ -295,13 +314,14 @@ func (s *Signature) readCredential(credential, code string) error {
 
 // checkDay holds the day in the credential against the time of signing.
 func (s *Signature) checkDay(got, words, code string) error {
-	day := s.Time.Format(dayFormat)
-	if got == day {
+	var buf [len(dayFormat)]byte
+	day := s.Time.AppendFormat(buf[:0], dayFormat)
+	if got == string(day) {
 		return nil
 	}
 	standard := words + words + "Invalid credential date. Date is not the same as X-Amz-Date." // S3 says it twice
 	if code == queryMalformed {
-		standard = "Invalid credential date " + quote(got) + ". This date is not the same as X-Amz-Date: " + quote(day) + "."
+		standard = "Invalid credential date " + quote(got) + ". This date is not the same as X-Amz-Date: " + quote(string(day)) + "."
 	}
 	if _, err := time.Parse(dayFormat, got); err != nil {
 		standard = words + "incorrect date format " + quote(got) + `. This date in the credential must be in the format "yyyyMMdd".`

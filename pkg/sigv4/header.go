@@ -8,9 +8,99 @@ import (
 	"unicode/utf8"
 )
 
-// A header is the request's header by lower-case name, with the fields that
-// net/http keeps elsewhere put back.
-type header map[string][]string
+// A header is the fields of a request's header, sorted by name, each name once,
+// with those that net/http keeps elsewhere put back.
+type header []field
+
+type field struct {
+	name   string // in lower case
+	sent   string // as the request has it
+	lines  []string
+	signed bool
+}
+
+// newHeader reads from, as far as it is wanted by lower-case names. Names that
+// differ in case alone stand next to each other.
+func newHeader(from http.Header, wanted func(name string) bool) header {
+	const more = 3 // that are put back
+	size := 0
+	for name := range from {
+		size += len(name)
+	}
+	var names strings.Builder // all of them, in one piece
+	names.Grow(size)
+	h := make(header, 0, len(from)+more)
+	for name, lines := range from {
+		at := names.Len()
+		for _, c := range []byte(name) {
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			names.WriteByte(c)
+		}
+		if lower := names.String()[at:]; len(lines) > 0 && wanted(lower) {
+			h = append(h, field{name: lower, sent: name, lines: lines})
+		}
+	}
+	slices.SortFunc(h, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	return h
+}
+
+func (h header) find(name string) (at int, ok bool) {
+	return slices.BinarySearchFunc(h, name, func(f field, name string) int { return strings.Compare(f.name, name) })
+}
+
+// lines gives the lines of a header; none when it is not there.
+func (h header) lines(name string) []string {
+	if at, ok := h.find(name); ok {
+		return h[at].lines
+	}
+	return nil
+}
+
+func (h header) has(name string) bool { return len(h.lines(name)) > 0 }
+
+// get gives the only line of a single header; "" when there is none.
+func (h header) get(name string) string {
+	if lines := h.lines(name); len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}
+
+// put sets a header to one line.
+func (h header) put(name, line string) header {
+	at, ok := h.find(name)
+	if !ok {
+		h = slices.Insert(h, at, field{name: name, sent: name})
+	}
+	h[at].lines = []string{line}
+	return h
+}
+
+// appendNames appends what SignedHeaders says; host always stands there.
+func (h header) appendNames(b []byte) []byte {
+	for _, f := range h {
+		if f.signed {
+			b = append(append(b, f.name...), ';')
+		}
+	}
+	return b[:len(b)-1]
+}
+
+// canonicalSize is how long the canonical form of what is signed is at most.
+func (h header) canonicalSize() int {
+	n := len("\n\n")
+	for _, f := range h {
+		if f.signed {
+			n += 2*len(f.name) + len(":\n;") + len(f.lines)
+			for _, line := range f.lines {
+				n += len(line)
+			}
+		}
+	}
+	return n
+}
 
 // single are the headers of which two lines would let two readers see two
 // requests; the x-amz- ones are single too.
@@ -51,38 +141,26 @@ func isList(name string) bool {
 	return name == "x-amz-object-attributes" || len(name) > len(metadata) && strings.HasPrefix(name, metadata)
 }
 
-// get gives the only line of a single header; "" when there is none.
-func (h header) get(name string) string {
-	if len(h[name]) == 0 {
-		return ""
-	}
-	return h[name][0]
-}
-
 // readHeader refuses what would let somebody else read the header in another
 // way than it was signed.
 func readHeader(r *http.Request) (header, error) {
-	h := make(header, len(r.Header)+3)
-	for name, lines := range r.Header {
-		lower := strings.ToLower(name)
-		if _, twice := h[lower]; twice {
-			return nil, refuse(invalidRequest, "The header %s stands in two spellings.", quote(lower))
+	h := newHeader(r.Header, func(string) bool { return true })
+	for i, f := range h {
+		if i > 0 && h[i-1].name == f.name {
+			return nil, refuse(invalidRequest, "The header %s stands in two spellings.", quote(f.name))
 		}
-		if len(lines) > 1 && (single[lower] || isAmz(lower) && !isList(lower)) {
-			return nil, refuse(invalidRequest, "The header %s stands there more than once.", quote(lower))
-		}
-		if len(lines) > 0 {
-			h[lower] = lines
+		if len(f.lines) > 1 && (single[f.name] || isAmz(f.name) && !isList(f.name)) {
+			return nil, refuse(invalidRequest, "The header %s stands there more than once.", quote(f.name))
 		}
 	}
 	if r.Host == "" {
 		return nil, refuse(invalidRequest, "The request has no Host header.")
 	}
-	h["host"] = []string{r.Host}
+	h = h.put("host", r.Host)
 	if len(r.TransferEncoding) > 0 {
-		h["transfer-encoding"] = []string{strings.Join(r.TransferEncoding, ",")}
+		h = h.put("transfer-encoding", strings.Join(r.TransferEncoding, ","))
 	}
-	for _, line := range h["connection"] {
+	for _, line := range h.lines("connection") {
 		for token := range strings.SplitSeq(line, ",") {
 			switch strings.ToLower(strings.Trim(token, " \t")) {
 			case "", "close", "keep-alive":
@@ -91,105 +169,109 @@ func readHeader(r *http.Request) (header, error) {
 			}
 		}
 	}
-	if _, ok := h["upgrade"]; ok {
+	if h.has("upgrade") {
 		return nil, refuse(invalidRequest, "The connection cannot be upgraded to another protocol.")
 	}
-	return h, h.readLength(r.ContentLength)
+	return h.readLength(r.ContentLength)
 }
 
 // readLength makes content-length and length, which is -1 when the client did
 // not say, agree.
-func (h header) readLength(length int64) error {
-	line, ok := h["content-length"]
-	switch {
-	case ok:
+func (h header) readLength(length int64) (header, error) {
+	switch line := h.lines("content-length"); {
+	case len(line) > 0:
 		if n, err := strconv.ParseInt(line[0], 10, 64); err != nil || n != length {
-			return refuse(invalidRequest, "The Content-Length header is not the length of the body.")
+			return nil, refuse(invalidRequest, "The Content-Length header is not the length of the body.")
 		}
 	case length > 0:
-		h["content-length"] = []string{strconv.FormatInt(length, 10)}
+		return h.put("content-length", strconv.FormatInt(length, 10)), nil
 	}
-	return nil
+	return h, nil
 }
 
-// checkSigned holds the header against the list of signed names: every listed
-// one is there, and every one that could change the request's meaning is listed.
-func (h header) checkSigned(method string, signed []string, presigned bool) error {
-	for _, name := range signed {
-		if _, ok := h[name]; !ok {
+// checkSigned marks what is signed, by the names in SignedHeaders, and holds the
+// header against them: every listed one is there, and every one that could change
+// the request's meaning is listed.
+func (h header) checkSigned(method, names string, presigned bool) error {
+	for name := range strings.SplitSeq(names, ";") {
+		at, ok := h.find(name)
+		if !ok {
 			return refuse(signatureMismatch, "SignedHeaders names %s, which is not a header of the request.", quote(name))
 		}
+		h[at].signed = true
 	}
-	if err := h.checkAmz(signed, presigned); err != nil {
+	if err := h.checkAmz(presigned); err != nil {
 		return err
 	}
 	reads := readsOnly(method)
-	for name, lines := range h {
-		listed := slices.Contains(signed, name)
-		switch {
-		case listed:
-		case !reads && (name == "content-md5" || strings.HasPrefix(name, "if-")):
-			return refuse(accessDenied, "The header %s is not signed, and on a %s request it must be.", quote(name), quote(method))
+	for _, f := range h {
+		if !f.signed && !reads && (f.name == "content-md5" || strings.HasPrefix(f.name, "if-")) {
+			return refuse(accessDenied, "The header %s is not signed, and on a %s request it must be.", quote(f.name), quote(method))
 		}
-		if listed || harmless[name] || reads && narrowing[name] {
-			for _, line := range lines {
-				if !utf8.ValidString(line) {
-					return refuse(invalidRequest, "The value of the header %s is not UTF-8.", quote(name))
-				}
+		if !f.isUsed(reads) {
+			continue
+		}
+		for _, line := range f.lines {
+			if !utf8.ValidString(line) {
+				return refuse(invalidRequest, "The value of the header %s is not UTF-8.", quote(f.name))
 			}
 		}
 	}
 	return nil
 }
 
+// isUsed says whether the field has a meaning, on requests that only read, or
+// else on others.
+func (f field) isUsed(reads bool) bool {
+	return f.signed || harmless[f.name] || reads && narrowing[f.name]
+}
+
 // checkAmz refuses x-amz- headers that are not in the list of signed names.
-func (h header) checkAmz(signed []string, presigned bool) error {
+func (h header) checkAmz(presigned bool) error {
 	var not []string
-	for name := range h {
+	for _, f := range h {
 		// The value of x-amz-content-sha256 is signed as the payload's line.
-		if isAmz(name) && !slices.Contains(signed, name) && (name != "x-amz-content-sha256" || presigned) {
-			not = append(not, name)
+		if !f.signed && isAmz(f.name) && (f.name != "x-amz-content-sha256" || presigned) {
+			not = append(not, f.name)
 		}
 	}
 	if len(not) == 0 {
 		return nil
 	}
-	slices.Sort(not)
 	return inWords("There were headers present in the request which were not signed", []Param{{"HeadersNotSigned", strings.Join(not, ", ")}},
 		accessDenied, "The header %s is not signed, and every x-amz- header must be.", quote(not[0]))
 }
 
+// A usable header is one that Verified.Header gives.
+type usable struct {
+	name  string // canonical
+	lines []string
+}
+
 // usable is what Verified.Header promises.
-func (h header) usable(method string, signed []string, presigned bool, mode Mode) http.Header {
-	out := make(http.Header, len(h))
+func (h header) usable(method string, mode Mode) []usable {
 	reads := readsOnly(method)
-	for name, lines := range h {
-		if transport[name] {
-			continue
+	list := make([]usable, 0, len(h))
+	for _, f := range h {
+		lines := f.lines
+		if f.name == "content-encoding" && mode != Unsigned && mode != Hashed {
+			lines = withoutChunked(lines)
 		}
-		if slices.Contains(signed, name) || harmless[name] || reads && narrowing[name] {
-			out[http.CanonicalHeaderKey(name)] = slices.Clone(lines)
-		}
-	}
-	if mode != Unsigned && mode != Hashed {
-		out.Del("Content-Encoding")
-		if rest := withoutChunked(h["content-encoding"]); rest != "" {
-			out.Set("Content-Encoding", rest)
+		if len(lines) > 0 && f.isUsed(reads) && !transport[f.name] {
+			list = append(list, usable{http.CanonicalHeaderKey(f.sent), slices.Clone(lines)})
 		}
 	}
-	return out
+	return list
 }
 
 // withoutChunked joins the codings in order, less aws-chunked, which is only
-// the framing of the request.
-func withoutChunked(lines []string) string {
-	var kept []string
-	for _, coding := range codings(lines) {
-		if !strings.EqualFold(coding, "aws-chunked") {
-			kept = append(kept, coding)
-		}
+// the framing of the request; nil when there are no others.
+func withoutChunked(lines []string) []string {
+	kept := slices.DeleteFunc(codings(lines), func(coding string) bool { return strings.EqualFold(coding, "aws-chunked") })
+	if len(kept) == 0 {
+		return nil
 	}
-	return strings.Join(kept, ",")
+	return []string{strings.Join(kept, ",")}
 }
 
 func codings(lines []string) []string {
@@ -218,27 +300,35 @@ func canonicalHeader(b []byte, name string, lines []string, fold bool) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		space := false
-		for _, c := range []byte(strings.Trim(line, " \t")) {
-			if c == '\t' && fold {
-				c = ' '
-			}
-			if c == ' ' && space {
-				continue
-			}
-			space = c == ' '
-			b = append(b, c)
-		}
+		b = appendTrimmed(b, strings.Trim(line, " \t"), fold)
 	}
 	return append(b, '\n')
 }
 
+func appendTrimmed(b []byte, line string, fold bool) []byte {
+	if !fold && !strings.Contains(line, "  ") {
+		return append(b, line...)
+	}
+	space := false
+	for _, c := range []byte(line) {
+		if c == '\t' && fold {
+			c = ' '
+		}
+		if c == ' ' && space {
+			continue
+		}
+		space = c == ' '
+		b = append(b, c)
+	}
+	return b
+}
+
 // hasTabs reports whether a signed value has a tab inside, so that signers
 // disagree on its canonical form.
-func (h header) hasTabs(signed []string) bool {
-	for _, name := range signed {
-		for _, line := range h[name] {
-			if strings.Contains(strings.Trim(line, " \t"), "\t") {
+func (h header) hasTabs() bool {
+	for _, f := range h {
+		for _, line := range f.lines {
+			if f.signed && strings.Contains(strings.Trim(line, " \t"), "\t") {
 				return true
 			}
 		}

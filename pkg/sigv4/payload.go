@@ -1,7 +1,6 @@
 package sigv4
 
 import (
-	"encoding/hex"
 	"net/http"
 	"strconv"
 	"strings"
@@ -80,7 +79,7 @@ const signedBy4A = "STREAMING-AWS4-ECDSA-"
 // payloadLine is what stands in the last line of the canonical request; "" for
 // a service other than S3 that did not say.
 func (s *Signature) payloadLine(h header, params []Param) (string, error) {
-	value, ok := h.get("x-amz-content-sha256"), len(h["x-amz-content-sha256"]) > 0
+	value, ok := h.get("x-amz-content-sha256"), h.has("x-amz-content-sha256")
 	for _, p := range params {
 		if p.Name != paramSHA256 {
 			continue
@@ -134,18 +133,18 @@ func (s *Signature) readPayload(method string, h header, line string, length int
 
 // plainPayload checks p as the payload of a body without framing.
 func plainPayload(h header, p Payload) (Payload, error) {
-	if _, ok := h["transfer-encoding"]; ok || p.Length < 0 {
+	if h.has("transfer-encoding") || p.Length < 0 {
 		return Payload{}, inWords(noLength, nil, missingContentLength, "The request must have a Content-Length header.")
 	}
 	if p.Length > maxLength {
 		return Payload{}, tooLarge(p.Length)
 	}
 	for _, name := range []string{"x-amz-decoded-content-length", "x-amz-trailer"} {
-		if _, ok := h[name]; ok {
+		if h.has(name) {
 			return Payload{}, refuse(invalidRequest, "The header %s needs x-amz-content-sha256 to be a STREAMING form.", name)
 		}
 	}
-	for _, coding := range codings(h["content-encoding"]) {
+	for _, coding := range codings(h.lines("content-encoding")) {
 		if strings.EqualFold(coding, "aws-chunked") {
 			return Payload{}, refuse(invalidRequest, "The content encoding aws-chunked needs x-amz-content-sha256 to be a STREAMING form.")
 		}
@@ -155,10 +154,10 @@ func plainPayload(h header, p Payload) (Payload, error) {
 
 // framedPayload reads what announces a framed body.
 func framedPayload(h header, mode Mode) (Payload, error) {
-	if coding, ok := h["transfer-encoding"]; ok && coding[0] != "chunked" {
-		return Payload{}, refuse(notImplemented, "The transfer encoding %s is not supported.", quote(coding[0]))
+	if coding := h.get("transfer-encoding"); coding != "" && coding != "chunked" {
+		return Payload{}, refuse(notImplemented, "The transfer encoding %s is not supported.", quote(coding))
 	}
-	if _, ok := h["x-amz-decoded-content-length"]; !ok {
+	if !h.has("x-amz-decoded-content-length") {
 		return Payload{}, inWords(noLength, nil, missingContentLength, "The request must have an x-amz-decoded-content-length header.")
 	}
 	decoded := h.get("x-amz-decoded-content-length")
@@ -170,7 +169,7 @@ func framedPayload(h header, mode Mode) (Payload, error) {
 		return Payload{}, tooLarge(int64(length))
 	}
 	p := Payload{Mode: mode, Length: int64(length)}
-	_, announced := h["x-amz-trailer"]
+	announced := h.has("x-amz-trailer")
 	switch {
 	case mode == SignedChunks && announced:
 		return Payload{}, refuse(invalidRequest, "The header x-amz-trailer needs x-amz-content-sha256 to be %s or %s.", signedPayloadTrailer, UnsignedPayloadTrailer)
@@ -209,9 +208,5 @@ func tooLarge(length int64) error {
 
 // isDigest reports whether s is a SHA-256 in lower-case hex.
 func isDigest(s string) bool {
-	if len(s) != 64 || strings.ToLower(s) != s {
-		return false
-	}
-	_, err := hex.DecodeString(s)
-	return err == nil
+	return len(s) == len(emptyDigest) && !strings.ContainsFunc(s, func(c rune) bool { return (c < '0' || c > '9') && (c < 'a' || c > 'f') })
 }

@@ -1,16 +1,22 @@
 package sigv4
 
 import (
+	"cmp"
 	"encoding/hex"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// Credentials sign requests. SessionToken is empty for keys without one.
-type Credentials struct{ AccessKeyID, SecretAccessKey, SessionToken string }
+// Credentials sign requests. SessionToken is empty for keys without one. Keys
+// keeps what is derived from SecretAccessKey for the next request; nil keeps
+// nothing.
+type Credentials struct {
+	AccessKeyID, SecretAccessKey, SessionToken string
+
+	Keys *Keys
+}
 
 // unsignable are headers that net/http, proxies or load balancers write anew.
 var unsignable = map[string]bool{
@@ -35,53 +41,56 @@ func Sign(r *http.Request, c Credentials, region, service, payloadHash string, n
 	if r.Header == nil {
 		r.Header = make(http.Header)
 	}
-	r.Header.Set("X-Amz-Content-Sha256", payloadHash)
-	r.Header.Set("X-Amz-Date", now.Format(isoFormat))
-	r.Header.Del("X-Amz-Security-Token")
-	if c.SessionToken != "" {
-		r.Header.Set("X-Amz-Security-Token", c.SessionToken)
+	set := [...]Param{
+		{"X-Amz-Content-Sha256", payloadHash}, {"X-Amz-Date", now.Format(isoFormat)}, {"X-Amz-Security-Token", c.SessionToken}, {"Authorization", ""},
+	}
+	lines := make([]string, len(set)) // of all four, in one piece
+	for i, p := range set {
+		lines[i] = p.Value
+		r.Header[p.Name] = lines[i : i+1 : i+1]
+	}
+	if c.SessionToken == "" {
+		r.Header.Del("X-Amz-Security-Token")
 	}
 
-	h := make(header, len(r.Header)+2)
-	for name, lines := range r.Header {
-		if lower := strings.ToLower(name); !unsignable[lower] {
-			h[lower] = append(h[lower], lines...)
-		}
-	}
-	h["host"] = []string{r.Host}
-	if r.Host == "" {
-		h["host"] = []string{r.URL.Host}
-	}
-	if r.ContentLength > 0 {
-		h["content-length"] = []string{strconv.FormatInt(r.ContentLength, 10)}
-	}
-	names := make([]string, 0, len(h))
-	for name := range h {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-
+	h := signable(r)
 	path := r.URL.EscapedPath()
 	if path == "" {
 		path = "/"
 	}
 	b := make([]byte, 0, 1024)
-	b = append(b, r.Method+"\n"+path+"\n"+r.URL.RawQuery+"\n"...)
-	b = appendHeaders(b, h, names, false)
+	b = appendCanonical(b, r.Method, path, r.URL.RawQuery, h, false)
 	b = append(b, payloadHash...)
-	r.Header.Set("Authorization", algorithm+
-		" Credential="+c.AccessKeyID+"/"+scope(now.Format(dayFormat), region, service)+
-		", SignedHeaders="+strings.Join(names, ";")+
-		", Signature="+hex.EncodeToString(sign(signingKey(c.SecretAccessKey, region, service, now), region, service, now, b)))
+	key := c.Keys.of(c.SecretAccessKey, region, service, now)
+	c.Keys.keep(key)
+	signature := key.sign(now, b)
+
+	b = append(b[:0], algorithm+" Credential="...)
+	b = append(b, c.AccessKeyID...)
+	b = append(b, '/')
+	b = key.appendPlace(b)
+	b = append(b, ", SignedHeaders="...)
+	b = h.appendNames(b)
+	b = append(b, ", Signature="...)
+	b = hex.AppendEncode(b, signature[:])
+	lines[3] = string(b)
 }
 
-// appendHeaders appends the part of a canonical request from its headers up to
-// the payload's line.
-func appendHeaders(b []byte, h header, names []string, fold bool) []byte {
-	for _, name := range names {
-		b = canonicalHeader(b, name, h[name], fold)
+// signable is what is signed of r's header.
+func signable(r *http.Request) header {
+	h := newHeader(r.Header, func(name string) bool { return !unsignable[name] })
+	for i := len(h) - 1; i > 0; i-- {
+		if h[i-1].name == h[i].name { // they are one header to who reads them
+			h[i-1].lines = slices.Concat(h[i-1].lines, h[i].lines)
+			h = slices.Delete(h, i, i+1)
+		}
 	}
-	b = append(b, '\n')
-	b = append(b, strings.Join(names, ";")...)
-	return append(b, '\n')
+	h = h.put("host", cmp.Or(r.Host, r.URL.Host))
+	if r.ContentLength > 0 {
+		h = h.put("content-length", strconv.FormatInt(r.ContentLength, 10))
+	}
+	for i := range h {
+		h[i].signed = true
+	}
+	return h
 }

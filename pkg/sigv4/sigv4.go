@@ -7,7 +7,8 @@
 // There is one way through it. Parse believes nothing; Verify alone makes a
 // Verified, from which everything that acts on the request should be built;
 // Verified.Body gives bytes that are proved to the last one. Nothing here does
-// I/O of its own, reads a clock or keeps state.
+// I/O of its own, reads a clock or keeps state, but for the keys that a Keys of
+// the caller's keeps.
 //
 // What it does not do: Signature Version 2, Version 4A and POST policies are
 // refused with a sentence that says so.
@@ -35,11 +36,11 @@ type Signature struct {
 	Presigned    bool          // the signature stands in the query
 	Expires      time.Duration // how long after Time it holds; presigned only
 
-	signed    []string // names in SignedHeaders
+	names     string // in SignedHeaders, separated by ';'
 	signature [32]byte
-	canonical []byte // the canonical request up to its last line
+	canonical []byte // the canonical request, as far as it is known
 	folded    []byte // the same with tabs in header values as spaces; nil when there are none
-	payload   string // that line; "" when the client did not say, and then NeedsBody
+	payload   string // its last line; "" when the client did not say, and then NeedsBody
 	verified  Verified
 }
 
@@ -66,7 +67,7 @@ func Parse(r *http.Request) (*Signature, error) {
 	if s.Service != "s3" && path != "/" {
 		return nil, refuse(invalidRequest, "A request for %s must have the path \"/\".", s.Service)
 	}
-	if err := h.checkSigned(r.Method, s.signed, s.Presigned); err != nil {
+	if err := h.checkSigned(r.Method, s.names, s.Presigned); err != nil {
 		return nil, err
 	}
 	if s.payload, err = s.payloadLine(h, params); err != nil {
@@ -76,24 +77,32 @@ func Parse(r *http.Request) (*Signature, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.canonical = canonicalRequest(r.Method, path, params, h, s.signed, false)
-	if h.hasTabs(s.signed) {
-		s.folded = canonicalRequest(r.Method, path, params, h, s.signed, true)
+	s.canonical = append(canonicalRequest(r.Method, path, params, h, false), s.payload...)
+	if h.hasTabs() {
+		s.folded = append(canonicalRequest(r.Method, path, params, h, true), s.payload...)
 	}
 	s.verified = Verified{
 		method:  r.Method,
 		host:    r.Host,
 		path:    path,
-		query:   slices.DeleteFunc(slices.Clone(params), func(p Param) bool { return isAmz(p.Name) }),
-		header:  h.usable(r.Method, s.signed, s.Presigned, payload.Mode),
+		query:   ofS3(params),
+		header:  h.usable(r.Method, payload.Mode),
 		payload: payload,
 	}
 	for _, p := range params {
 		if s.Presigned && isAmz(p.Name) && !slices.Contains(presignParams, p.Name) && !ofUnknownBody(p.Name) {
-			s.verified.header.Set(p.Name, strings.Trim(p.Value, " "))
+			s.verified.header = append(s.verified.header, usable{http.CanonicalHeaderKey(p.Name), []string{strings.Trim(p.Value, " ")}})
 		}
 	}
 	return s, nil
+}
+
+// ofS3 are the parameters that say what is asked of S3.
+func ofS3(params []Param) []Param {
+	if len(params) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(params), func(p Param) bool { return isAmz(p.Name) })
 }
 
 // ofUnknownBody reports whether a parameter of a presigned URL stands for a
@@ -106,22 +115,31 @@ func ofUnknownBody(name string) bool {
 }
 
 // canonicalRequest makes all of the canonical request but its last line, the
-// payload's. path is encoded anew, once: however the client wrote it, this one
-// form is what is signed, and Verified.Path is what it encodes. fold is that of
-// canonicalHeader.
-func canonicalRequest(method, path string, params []Param, h header, signed []string, fold bool) []byte {
-	signable := make([]Param, 0, len(params))
-	for _, p := range params {
-		if p.Name != paramSignature {
-			signable = append(signable, p)
+// payload's, for which there is room. path is encoded anew, once: however the
+// client wrote it, this one form is what is signed, and Verified.Path is what it
+// encodes. fold is that of canonicalHeader.
+func canonicalRequest(method, path string, params []Param, h header, fold bool) []byte {
+	query := ""
+	if len(params) > 0 {
+		query = EncodeQuery(slices.DeleteFunc(slices.Clone(params), func(p Param) bool { return p.Name == paramSignature }))
+	}
+	path = EscapePath(path)
+	b := make([]byte, 0, len(method)+len(path)+len(query)+len("\n\n\n")+h.canonicalSize()+len(signedPayloadTrailer)+len(emptyDigest))
+	return appendCanonical(b, method, path, query, h, fold)
+}
+
+// appendCanonical appends a canonical request up to the payload's line.
+func appendCanonical(b []byte, method, path, query string, h header, fold bool) []byte {
+	for _, line := range [...]string{method, path, query} {
+		b = append(b, line...)
+		b = append(b, '\n')
+	}
+	for _, f := range h {
+		if f.signed {
+			b = canonicalHeader(b, f.name, f.lines, fold)
 		}
 	}
-	b := make([]byte, 0, 1024)
-	b = append(b, method...)
 	b = append(b, '\n')
-	b = append(b, EscapePath(path)...)
-	b = append(b, '\n')
-	b = append(b, EncodeQuery(signable)...)
-	b = append(b, '\n')
-	return appendHeaders(b, h, signed, fold)
+	b = h.appendNames(b)
+	return append(b, '\n')
 }

@@ -92,6 +92,9 @@ func compareParams(a, b Param) int {
 
 // decode undoes percent-encoding, once. '+' means itself.
 func decode(s string) (string, error) {
+	if !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == '%' || c >= 0x7f }) {
+		return s, nil
+	}
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
 		c := s[i]

@@ -29,10 +29,17 @@ func (s *Signature) NeedsBody() bool { return s.Service != "s3" }
 // who does not know the access key may call it with any other secret to
 // answer no sooner than otherwise.
 func (s *Signature) Verify(secret string, now time.Time) (*Verified, error) {
+	return s.VerifyWith(nil, secret, now)
+}
+
+// VerifyWith is Verify with the signing keys that keys has kept of secret. It
+// keeps the one that has proved the request, and so takes less long for the
+// next request of whoever was proved.
+func (s *Signature) VerifyWith(keys *Keys, secret string, now time.Time) (*Verified, error) {
 	if s.NeedsBody() {
 		return nil, refuse(invalidRequest, "The signature covers the digest of the body, which was not looked at.")
 	}
-	return s.prove(secret, s.payload, s.verified.payload, now)
+	return s.prove(keys, secret, "", s.verified.payload, now)
 }
 
 // VerifyBody is Verify for a request whose whole body is at hand, and proves
@@ -40,16 +47,19 @@ func (s *Signature) Verify(secret string, now time.Time) (*Verified, error) {
 // so. It serves every Signature; one that NeedsBody has no other way. Further
 // errors are those of Verified.Body.
 func (s *Signature) VerifyBody(secret string, body []byte, now time.Time) (*Verified, error) {
-	line, payload := s.payload, s.verified.payload
+	line, payload := "", s.verified.payload
 	if s.NeedsBody() {
 		sum := sha256.Sum256(body)
 		payload.Digest = hex.EncodeToString(sum[:])
-		if line != "" && line != payload.Digest {
+		switch s.payload {
+		case "":
+			line = payload.Digest
+		case payload.Digest:
+		default:
 			return nil, refuse(payloadMismatch, "The header x-amz-content-sha256 is not the digest of the body.")
 		}
-		line = payload.Digest
 	}
-	v, err := s.prove(secret, line, payload, now)
+	v, err := s.prove(nil, secret, line, payload, now)
 	if err != nil {
 		return nil, err
 	}
@@ -59,19 +69,18 @@ func (s *Signature) VerifyBody(secret string, body []byte, now time.Time) (*Veri
 	return v, nil
 }
 
-// prove is the only maker of a Verified.
-func (s *Signature) prove(secret, line string, payload Payload, now time.Time) (*Verified, error) {
-	if len(s.canonical) == 0 || line == "" {
+// prove is the only maker of a Verified. line is the last one of the canonical
+// request where that was not known to Parse.
+func (s *Signature) prove(keys *Keys, secret, line string, payload Payload, now time.Time) (*Verified, error) {
+	if len(s.canonical) == 0 || s.payload+line == "" {
 		return nil, refuse(invalidRequest, "The request was not read.")
 	}
-	key := signingKey(secret, s.Region, s.Service, s.Time)
-	match := false
+	key := keys.of(secret, s.Region, s.Service, s.Time)
+	match := s.signed(key, s.canonical, line)
 	// A tab inside a header's value is a space to botocore and the JavaScript
 	// SDK, and itself to the Go SDK. White space is not what a signature protects.
-	for _, canonical := range [][]byte{s.canonical, s.folded} {
-		if canonical != nil && hmac.Equal(sign(key, s.Region, s.Service, s.Time, slices.Concat(canonical, []byte(line))), s.signature[:]) {
-			match = true
-		}
+	if s.folded != nil && s.signed(key, s.folded, line) {
+		match = true
 	}
 	if err := s.timely(now); err != nil {
 		return nil, err
@@ -80,12 +89,22 @@ func (s *Signature) prove(secret, line string, payload Payload, now time.Time) (
 		return nil, inWords(badMatch,
 			[]Param{{"AWSAccessKeyId", s.AccessKeyID}}, signatureMismatch, "The signature does not match the request: check the secret access key, and that nothing changes the request on its way; it arrived for host %s.", quote(s.verified.host))
 	}
+	keys.keep(key) // and never one for which nobody has signed
 	v := s.verified
 	v.payload = payload
 	if payload.Mode == SignedChunks || payload.Mode == SignedChunksTrailer {
-		v.link = &link{key, "\n" + s.Time.Format(isoFormat) + "\n" + scope(s.Time.Format(dayFormat), s.Region, s.Service) + "\n", s.signature}
+		v.link = &link{key.key, string(key.appendScope(nil, s.Time)), s.signature}
 	}
 	return &v, nil
+}
+
+// signed says whether the signature is that of a canonical request.
+func (s *Signature) signed(key *signingKey, canonical []byte, line string) bool {
+	if line != "" {
+		canonical = slices.Concat(canonical, []byte(line))
+	}
+	signature := key.sign(s.Time, canonical)
+	return hmac.Equal(signature[:], s.signature[:])
 }
 
 func (s *Signature) timely(now time.Time) error {
@@ -105,37 +124,13 @@ func (s *Signature) timely(now time.Time) error {
 	return nil
 }
 
-// signingKey derives the key for one day, region and service.
-func signingKey(secret, region, service string, t time.Time) []byte {
-	key := mac([]byte("AWS4"+secret), t.Format(dayFormat))
-	key = mac(key, region)
-	key = mac(key, service)
-	return mac(key, terminal)
-}
-
-// sign gives the signature of a canonical request.
-func sign(key []byte, region, service string, t time.Time, canonical []byte) []byte {
-	sum := sha256.Sum256(canonical)
-	return mac(key, algorithm+"\n"+t.Format(isoFormat)+"\n"+scope(t.Format(dayFormat), region, service)+"\n"+hex.EncodeToString(sum[:]))
-}
-
-func scope(day, region, service string) string {
-	return day + "/" + region + "/" + service + "/" + terminal
-}
-
-func mac(key []byte, text string) []byte {
-	m := hmac.New(sha256.New, key)
-	io.WriteString(m, text)
-	return m.Sum(nil)
-}
-
 // A Verified is a request whose signature was proved. It is immutable, and
 // nothing after it needs the *http.Request but its body and its context. It
 // comes from Verify and VerifyBody; the zero value is no request.
 type Verified struct {
 	method, host, path string
 	query              []Param
-	header             http.Header
+	header             []usable
 	payload            Payload
 	link               *link // of chunks that are signed
 }
@@ -172,7 +167,20 @@ func (v *Verified) Query() []Param { return slices.Clone(v.query) }
 // Content-Encoding, because Body removes that framing. X-Amz- headers that SDKs
 // moved into the query of a presigned URL, where the signature covers them, are
 // here as headers, but for checksums of the body, which nobody knew then.
-func (v *Verified) Header() http.Header { return v.header.Clone() }
+func (v *Verified) Header() http.Header {
+	lines := 0
+	for _, u := range v.header {
+		lines += len(u.lines)
+	}
+	all := make([]string, 0, lines)
+	h := make(http.Header, len(v.header))
+	for _, u := range v.header {
+		at := len(all)
+		all = append(all, u.lines...)
+		h[u.name] = all[at:len(all):len(all)]
+	}
+	return h
+}
 
 // Payload is what the signature says about the body.
 func (v *Verified) Payload() Payload { return v.payload }
