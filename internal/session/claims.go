@@ -175,7 +175,7 @@ func decode(plain []byte) (Claims, error) {
 	if len(plain) > MaxToken {
 		return Claims{}, errPlain
 	}
-	r := reader{rest: plain}
+	r := reader{rest: string(plain)} // of which all texts are parts
 	var c Claims
 	version := r.byte()
 	copy(c.ID[:], r.take(len(c.ID)))
@@ -205,40 +205,40 @@ func decode(plain []byte) (Claims, error) {
 // A reader takes a plaintext apart. Once something is missing it gives zeroes
 // and stays short.
 type reader struct {
-	rest  []byte
+	rest  string
 	short bool
 }
 
-func (r *reader) take(n int) []byte {
+func (r *reader) take(n int) string {
 	if r.short || len(r.rest) < n {
 		r.short = true
-		return nil
+		return ""
 	}
-	b := r.rest[:n]
+	s := r.rest[:n]
 	r.rest = r.rest[n:]
-	return b
+	return s
 }
 
 func (r *reader) byte() byte {
-	if b := r.take(1); b != nil {
-		return b[0]
+	if s := r.take(1); s != "" {
+		return s[0]
 	}
 	return 0
 }
 
 func (r *reader) length() int {
-	if b := r.take(2); b != nil {
-		return int(binary.BigEndian.Uint16(b))
+	if s := r.take(2); s != "" {
+		return int(binary.BigEndian.Uint16([]byte(s)))
 	}
 	return 0
 }
 
 func (r *reader) time() time.Time {
-	b := r.take(8)
-	if b == nil {
+	s := r.take(8)
+	if s == "" {
 		return time.Time{}
 	}
-	switch n := binary.BigEndian.Uint64(b); {
+	switch n := binary.BigEndian.Uint64([]byte(s)); {
 	case n == 0:
 		return time.Time{}
 	case n > lastSecond:
@@ -249,7 +249,7 @@ func (r *reader) time() time.Time {
 	}
 }
 
-func (r *reader) text() string { return string(r.take(r.length())) }
+func (r *reader) text() string { return r.take(r.length()) }
 
 func (r *reader) upstream() *UpstreamCredentials {
 	id, key, token := r.text(), r.text(), r.text()
@@ -260,12 +260,14 @@ func (r *reader) upstream() *UpstreamCredentials {
 }
 
 func (r *reader) list() []string {
-	var list []string
-	for range r.length() {
-		if r.short {
-			return nil
-		}
-		list = append(list, r.text())
+	n := r.length()
+	if n == 0 || n > len(r.rest)/2 { // a text takes two bytes at least
+		r.short = r.short || n > 0
+		return nil
+	}
+	list := make([]string, n)
+	for i := range list {
+		list[i] = r.text()
 	}
 	return list
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -45,7 +44,7 @@ func random(n int) []byte {
 }
 
 // Active is the id of the key that seals, 8 hexadecimal digits.
-func (k *Keyring) Active() string { return hex.EncodeToString(k.active.kid[:]) }
+func (k *Keyring) Active() string { return k.active.name }
 
 // Issue seals c under the active key. It makes an id if c has none, and keeps
 // the times in whole seconds, rounded down. It refuses what is no session (no
@@ -111,7 +110,7 @@ func (k *Keyring) Open(token, accessKeyID string) (*Session, error) {
 	if err != nil {
 		return nil, ErrInvalid
 	}
-	return &Session{Claims: c, Key: hex.EncodeToString(r.kid[:]), SecretAccessKey: secret.New(secretKey)}, nil
+	return &Session{Claims: c, Key: r.name, SecretAccessKey: secret.New(secretKey)}, nil
 }
 
 // rootOf is the key that a token names, or one that opens nothing.

@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/hex"
 	"strings"
 )
 
@@ -25,6 +26,7 @@ const (
 	tagSize      = 16
 	headSize     = kidSize + saltSize + commitSize
 	overhead     = headSize + nonceSize + tagSize
+	accessLength = 30
 	accessPrefix = "GM" // never AKIA or ASIA: scanners must not take it for a key of AWS
 )
 
@@ -43,6 +45,7 @@ var (
 // A root is one key of the key file, for one deployment.
 type root struct {
 	kid        [kidSize]byte
+	name       string // the same, 8 hexadecimal digits
 	secret     []byte // never used but to derive
 	sakKey     []byte // from which secret access keys of sessions are derived
 	serviceKey []byte // from which those of service keys are derived
@@ -58,13 +61,16 @@ func newRoot(kid [kidSize]byte, secret []byte, deployment string) (*root, error)
 	if err != nil {
 		return nil, err
 	}
-	return &root{kid, secret, sakKey, serviceKey, deployment}, nil
+	return &root{kid, hex.EncodeToString(kid[:]), secret, sakKey, serviceKey, deployment}, nil
 }
 
 // accessKeyID names the session of that id: the prefix, two characters of the
 // key's id, and the session's id; 30 characters.
 func (r *root) accessKeyID(id [16]byte) string {
-	return accessPrefix + base32id.EncodeToString(r.kid[:])[:2] + base32id.EncodeToString(id[:])
+	b := make([]byte, 0, accessLength)
+	b = append(b, accessPrefix...)
+	b = base32id.AppendEncode(b, r.kid[:])[:len(accessPrefix)+2]
+	return string(base32id.AppendEncode(b, id[:]))
 }
 
 // secretAccessKey is the key with which the session of that id signs; 40
@@ -148,7 +154,7 @@ func parse(token string) ([]byte, bool) { return parseSealed(prefix, token) }
 func parseSealed(prefix, token string) ([]byte, bool) {
 	body, ok := strings.CutPrefix(token, prefix)
 	// The decoder passes over line ends.
-	if !ok || len(token) > MaxToken || strings.ContainsAny(body, "\r\n") {
+	if !ok || len(token) > MaxToken || strings.Contains(body, "\n") || strings.Contains(body, "\r") {
 		return nil, false
 	}
 	sealed, err := base64url.DecodeString(body)

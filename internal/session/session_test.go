@@ -304,6 +304,7 @@ func FuzzClaims(f *testing.F) {
 
 func BenchmarkIssue(b *testing.B) {
 	k, c := keyring(b, vectorKeys, "default"), alice()
+	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := k.Issue(c); err != nil {
 			b.Fatal(err)
@@ -318,6 +319,7 @@ func BenchmarkOpen(b *testing.B) {
 		b.Fatal(err)
 	}
 	token := credentials.SessionToken.Reveal()
+	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := k.Open(token, credentials.AccessKeyID); err != nil {
 			b.Fatal(err)
