@@ -33,14 +33,18 @@ func (s *Server) credentials(ctx context.Context, held *holder) (sigv4.Credentia
 		if u == nil {
 			return sigv4.Credentials{}, &refusal{Code: "InvalidToken", Message: "Your session has no credentials for the real S3: it was issued when the sidecar obtained them otherwise. Log in again: gimme s3 --profile NAME."}
 		}
-		return sigv4.Credentials{AccessKeyID: u.AccessKeyID, SecretAccessKey: u.SecretAccessKey.Reveal(), SessionToken: u.SessionToken.Reveal()}, nil
+		return sigv4.Credentials{AccessKeyID: u.AccessKeyID, SecretAccessKey: u.SecretAccessKey.Reveal(), SessionToken: u.SessionToken.Reveal(), Keys: &held.onward}, nil
 	}
 	c, err := s.source.Credentials(ctx, held.Role, asPrincipal(&held.Claims))
 	if err != nil {
 		s.noCredentials(err)
 		return sigv4.Credentials{}, credentialsFault(held.Role, err)
 	}
-	return sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}, nil
+	keys := &held.onward
+	if s.config.Upstream.Credentials.V == credentialsStatic { // which everyone shares
+		keys = &s.ownKeys
+	}
+	return sigv4.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken, Keys: keys}, nil
 }
 
 // credentialsFault tells the person at whose end it lies. The operator finds the

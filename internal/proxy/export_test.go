@@ -39,3 +39,10 @@ func (s *Server) Count(e *audit.Event) { s.metrics.Event(e, 0, nil) }
 
 // CountNoCredentials counts that there were none for the upstream.
 func (s *Server) CountNoCredentials() { s.noCredentials(nil) }
+
+// Remembered is how many holders are.
+func Remembered(s *Server) int {
+	s.holders.mu.Lock()
+	defer s.holders.mu.Unlock()
+	return len(s.holders.young) + len(s.holders.old)
+}

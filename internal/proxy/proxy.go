@@ -33,6 +33,7 @@ import (
 	"github.com/gimme-broker/gimme/internal/transport"
 	"github.com/gimme-broker/gimme/internal/upstream"
 	"github.com/gimme-broker/gimme/pkg/audit"
+	"github.com/gimme-broker/gimme/pkg/sigv4"
 )
 
 // Options are what New needs beside the configuration.
@@ -65,7 +66,9 @@ type Server struct {
 	times       times
 	regions     regions
 	revoked     *revocation.List
-	running     *running // exchanges, for orders to cut
+	holders     holders
+	ownKeys     sigv4.Keys // of the one secret that goes upstream for everyone, where there is one
+	running     *running   // exchanges, for orders to cut
 	logoutCalls perMinute
 	logouts     sync.Mutex // held from when a logout token is looked up until its order is given
 	rules       atomic.Pointer[rules]

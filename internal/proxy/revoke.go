@@ -14,7 +14,7 @@ import (
 	"github.com/gimme-broker/gimme/pkg/audit"
 )
 
-// revocable is what orders go by.
+// revocable makes what orders go by.
 func (h *holder) revocable() *revocation.Holder {
 	if h.service != nil {
 		return &revocation.Holder{ID: h.id(), Key: h.Key, Service: h.service.Service.V}
@@ -28,7 +28,7 @@ func (h *holder) revocable() *revocation.Holder {
 
 // refuseRevoked refuses a session or service key that an order has ended.
 func (s *Server) refuseRevoked(x *exchange, held *holder) error {
-	o, hit, err := s.revoked.Hitting(held.revocable())
+	o, hit, err := s.revoked.Hitting(held.orders)
 	switch {
 	case err != nil:
 		return unknownWhetherRevoked(err)

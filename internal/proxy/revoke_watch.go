@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gimme-broker/gimme/internal/revocation"
 	"github.com/gimme-broker/gimme/pkg/audit"
 )
 
@@ -28,8 +27,7 @@ type running struct {
 
 // An underWay is an exchange with whoever signed its request.
 type underWay struct {
-	holder *revocation.Holder
-	refuse func(revocation.Order) error
+	held   *holder
 	cancel context.CancelCauseFunc
 }
 
@@ -82,10 +80,7 @@ func (r *running) look() {
 func (s *Server) whileGood(x *exchange, held *holder) (stop func()) {
 	ctx, cancel := context.WithCancelCause(x.ctx)
 	x.ctx = ctx
-	u := &underWay{
-		holder: held.revocable(), cancel: cancel,
-		refuse: func(o revocation.Order) error { return revokedRefusal(held, o) },
-	}
+	u := &underWay{held, cancel}
 	s.running.add(u)
 	return func() {
 		s.running.remove(u)
@@ -158,8 +153,8 @@ func (w *revocationWatch) tell(err error) {
 // cut ends the exchanges of those whom an order hits.
 func (w *revocationWatch) cut() {
 	for _, u := range w.s.running.list() {
-		if o, hit, err := w.s.revoked.Hitting(u.holder); hit && err == nil {
-			w.s.running.cut(u, u.refuse(o))
+		if o, hit, err := w.s.revoked.Hitting(u.held.orders); hit && err == nil {
+			w.s.running.cut(u, revokedRefusal(u.held, o))
 		}
 	}
 }

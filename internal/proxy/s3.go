@@ -24,7 +24,7 @@ func (s *Server) serveS3(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	verified, err := signature.Verify(held.SecretAccessKey.Reveal(), now)
+	verified, err := held.verify(signature, now)
 	if err != nil {
 		return err
 	}

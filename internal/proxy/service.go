@@ -27,17 +27,19 @@ func (s *Server) openService(signature *sigv4.Signature) (*holder, error) {
 	if err != nil {
 		return nil, err // it cannot be: the secret was derived
 	}
-	return &holder{
-		Session: session.Session{
-			Key: root,
-			Claims: session.Claims{
-				Principal: session.Principal{Issuer: serviceIssuer, Subject: "service:" + key.Service.V},
-				Role:      key.Role.V, Expires: key.expires, Method: methodServiceKey,
-			},
-			SecretAccessKey: secretKey,
+	return s.newHolder(session.Session{
+		Key: root,
+		Claims: session.Claims{
+			Principal: session.Principal{Issuer: serviceIssuer, Subject: "service:" + key.Service.V},
+			Role:      key.Role.V, Expires: key.expires, Method: methodServiceKey,
 		},
-		service: key,
-	}, nil
+		SecretAccessKey: secretKey,
+	}, key), nil
+}
+
+// principal is the service, as policies see it.
+func (k *ServiceKey) principal() *policy.Principal {
+	return &policy.Principal{Issuer: serviceIssuer, Subject: "service:" + k.Service.V, Service: k.Service.V}
 }
 
 // serviceKey returns the configured service key of that id, or nil.
@@ -61,21 +63,18 @@ func (c *Config) role(arn string) *Role {
 }
 
 // admitService judges a service that has proven to hold its key.
-func (s *Server) admitService(x *exchange, held *holder, now time.Time) (*policy.Principal, error) {
+func (s *Server) admitService(x *exchange, held *holder, now time.Time) error {
 	key := held.service
 	if !now.Before(key.expires) {
-		return nil, &refusal{Code: "ExpiredToken", Message: fmt.Sprintf("Service key %s expired at %s. Ask whoever runs this sidecar for a new one.", key.AccessKeyID.V, moment(key.expires))}
+		return &refusal{Code: "ExpiredToken", Message: fmt.Sprintf("Service key %s expired at %s. Ask whoever runs this sidecar for a new one.", key.AccessKeyID.V, moment(key.expires))}
 	}
 	if !key.mayBeUsedFrom(x.event.Client.IP) {
-		return nil, &refusal{Code: "AccessDenied", Message: fmt.Sprintf("Service key %s may not be used from %s. Whoever runs this sidecar can add the network to the key's entry.", key.AccessKeyID.V, x.event.Client.IP)}
+		return &refusal{Code: "AccessDenied", Message: fmt.Sprintf("Service key %s may not be used from %s. Whoever runs this sidecar can add the network to the key's entry.", key.AccessKeyID.V, x.event.Client.IP)}
 	}
 	if s.role(key.Role.V) == nil {
-		return nil, &refusal{Code: "InvalidAccessKeyId", Message: fmt.Sprintf("Role %s of service key %s is no longer one of this sidecar's. Tell whoever runs it.", key.Role.V, key.AccessKeyID.V)}
+		return &refusal{Code: "InvalidAccessKeyId", Message: fmt.Sprintf("Role %s of service key %s is no longer one of this sidecar's. Tell whoever runs it.", key.Role.V, key.AccessKeyID.V)}
 	}
-	if err := s.refuseRevoked(x, held); err != nil {
-		return nil, err
-	}
-	return &policy.Principal{Issuer: serviceIssuer, Subject: "service:" + key.Service.V, Service: key.Service.V}, nil
+	return s.refuseRevoked(x, held)
 }
 
 // mayBeUsedFrom says whether address is in one of the key's networks.
