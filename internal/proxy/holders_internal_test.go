@@ -108,7 +108,7 @@ func TestHoldersAreSafeForConcurrentUse(t *testing.T) {
 func BenchmarkHolders(b *testing.B) {
 	var h holders
 	s := &Server{}
-	seen := make([]presented, 1000)
+	seen := make([]presented, 500)
 	for n := range seen {
 		seen[n] = shown(n, 600)
 		h.keep(seen[n], s.newHolder(session.Session{}, nil))

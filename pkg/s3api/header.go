@@ -64,7 +64,7 @@ func isToken(name string) bool {
 }
 
 // answerHeaders has the headers of an answer that may reach the client.
-var answerHeaders = []string{
+var answerHeaders = newNames(
 	"Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length", "Content-Range",
 	"Content-Type", "Etag", "Expires", "Last-Modified", "Retry-After",
 	"X-Amz-Abort-Date", "X-Amz-Abort-Rule-Id", "X-Amz-Archive-Status", "X-Amz-Bucket-Arn", "X-Amz-Bucket-Region", "X-Amz-Checksum-*",
@@ -74,17 +74,45 @@ var answerHeaders = []string{
 	"X-Amz-Server-Side-Encryption-Bucket-Key-Enabled", "X-Amz-Server-Side-Encryption-Context",
 	"X-Amz-Server-Side-Encryption-Customer-Algorithm", "X-Amz-Server-Side-Encryption-Customer-Key-Md5", "X-Amz-Storage-Class",
 	"X-Amz-Tagging-Count", "X-Amz-Version-Id", "X-Amz-Website-Redirect-Location",
+)
+
+// A names has patterns as permits has them, of which there are many.
+type names struct {
+	whole      map[string]bool
+	beginnings []string
+}
+
+func newNames(patterns ...string) names {
+	n := names{whole: make(map[string]bool, len(patterns))}
+	for _, p := range patterns {
+		if beginning, open := strings.CutSuffix(p, "*"); open {
+			n.beginnings = append(n.beginnings, beginning)
+		} else {
+			n.whole[p] = true
+		}
+	}
+	return n
+}
+
+func (n names) permit(name string) bool {
+	return n.whole[name] || slices.ContainsFunc(n.beginnings, func(b string) bool { return len(name) > len(b) && strings.HasPrefix(name, b) })
 }
 
 // ResponseHeader returns a copy of the headers of an upstream's answer that may
 // reach the client: those that describe the object and what was done. The
 // upstream's Location, cookies, request ids and everything unknown stay behind.
 func ResponseHeader(upstream http.Header) http.Header {
+	lines := 0
+	for _, values := range upstream {
+		lines += len(values)
+	}
+	all := make([]string, 0, lines) // in one piece
 	h := make(http.Header, len(upstream))
 	for name, values := range upstream {
-		name = http.CanonicalHeaderKey(name)
-		if permits(answerHeaders, name) {
-			h[name] = slices.Clone(values)
+		if name = http.CanonicalHeaderKey(name); answerHeaders.permit(name) {
+			at := len(all)
+			all = append(all, values...)
+			h[name] = all[at:len(all):len(all)]
 		}
 	}
 	return h

@@ -21,7 +21,8 @@ func BucketOfHost(host string, domains []string) (bucket string, virtual bool, e
 		if name == domain {
 			return "", false, nil
 		}
-		if label, ok := strings.CutSuffix(name, "."+domain); ok && domain != "" && len(domain) > longest {
+		rest, ok := strings.CutSuffix(name, domain)
+		if label, dot := strings.CutSuffix(rest, "."); ok && dot && domain != "" && len(domain) > longest {
 			bucket, longest = label, len(domain)
 		}
 	}

@@ -57,7 +57,7 @@ func (c *Call) parse(r Request) error {
 		return err
 	}
 	if !c.op.perObject {
-		c.Targets = slices.Concat(c.own(c.Key, c.VersionID, src, in), c.implied(c.Key, c.VersionID, src))
+		c.Targets = append(c.own(c.Key, c.VersionID, src, in), c.implied(c.Key, c.VersionID, src)...)
 	}
 	return nil
 }
@@ -99,13 +99,26 @@ func (c *Call) level() level {
 type input struct {
 	query  []Param
 	params map[string]string
-	header map[string]string // canonical names
+	header []Param // canonical names, sorted
+}
+
+// find gives the place of a header, or the one where it belongs.
+func (in *input) find(name string) (at int, ok bool) {
+	return slices.BinarySearchFunc(in.header, name, func(p Param, name string) int { return strings.Compare(p.Name, name) })
+}
+
+// get gives the value of a header, and says whether it stands there.
+func (in *input) get(name string) (string, bool) {
+	if at, ok := in.find(name); ok {
+		return in.header[at].Value, true
+	}
+	return "", false
 }
 
 // read refuses what stands twice, and takes headers out of the query.
 func read(r Request) (input, error) {
-	in := input{params: make(map[string]string, len(r.Query)), header: make(map[string]string, len(r.Header))}
-	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+	in := input{header: make([]Param, 0, len(r.Header)+len(r.Query))}
+	for _, name := range namesIn(r.Header) {
 		values := r.Header[name]
 		if len(values) == 0 {
 			continue
@@ -115,10 +128,14 @@ func read(r Request) (input, error) {
 		if joined {
 			comma = "," // as the signature has it
 		}
-		if _, twice := in.header[name]; twice || len(values) > 1 && !joined && (isAmz(name) || isSelective(name)) {
+		at, twice := in.find(name)
+		if twice || len(values) > 1 && !joined && (isAmz(name) || isSelective(name)) {
 			return in, refuse("InvalidArgument", "The header %s stands twice in the request.", quoted(name))
 		}
-		in.header[name] = strings.Join(values, comma)
+		in.header = slices.Insert(in.header, at, Param{name, strings.Join(values, comma)})
+	}
+	if len(r.Query) > 0 {
+		in.params = make(map[string]string, len(r.Query))
 	}
 	for _, p := range r.Query {
 		if _, twice := in.params[p.Name]; twice {
@@ -137,16 +154,27 @@ func read(r Request) (input, error) {
 }
 
 // hoist takes the parameter p for the header of that name.
-func (in input) hoist(p Param) error {
+func (in *input) hoist(p Param) error {
 	name := http.CanonicalHeaderKey(p.Name)
 	if !isToken(name) || hasControls(p.Value) || slices.Contains(transport, name) && (name != "X-Amz-Content-Sha256" || p.Value != "UNSIGNED-PAYLOAD") {
 		return refuse("InvalidArgument", "The parameter %s does not belong in the query, or has a value that no header can have.", quoted(p.Name))
 	}
-	if _, twice := in.header[name]; twice {
+	at, twice := in.find(name)
+	if twice {
 		return refuse("InvalidArgument", "The header %s stands twice in the request, counting its query.", quoted(name))
 	}
-	in.header[name] = strings.TrimSpace(p.Value)
+	in.header = slices.Insert(in.header, at, Param{name, strings.TrimSpace(p.Value)})
 	return nil
+}
+
+// namesIn are the keys of m, in order.
+func namesIn[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	names := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
+	slices.Sort(names)
+	return names
 }
 
 // find returns the row of the table that fits best.
@@ -185,8 +213,11 @@ func (op *operation) fits(in input) bool {
 			return false
 		}
 	}
-	_, ok := in.header[op.header]
-	return op.header == "" || ok
+	if op.header == "" {
+		return true
+	}
+	_, ok := in.get(op.header)
+	return ok
 }
 
 func (op *operation) weight() int {
@@ -245,8 +276,8 @@ func (c *Call) checkParam(p Param) error {
 
 // takeHeaders fills Header.
 func (c *Call) takeHeaders(in input) error {
-	for _, name := range slices.Sorted(maps.Keys(in.header)) {
-		value := in.header[name]
+	for _, h := range in.header {
+		name, value := h.Name, h.Value
 		switch {
 		case c.Body == XMLBody && (name == "Content-Md5" || !c.op.sumsObject && dataSums.permits(name)):
 			c.sums = append(c.sums, Param{name, value})
@@ -301,13 +332,14 @@ func (c *Call) takeSource(in input) (source, error) {
 	if c.op.header != copySourceHeader {
 		return source{}, nil
 	}
-	switch directive := in.header[taggingDirective]; directive {
+	switch directive, _ := in.get(taggingDirective); directive {
 	case "", "COPY", "REPLACE":
 	default:
 		return source{}, refuse("InvalidArgument", "The tagging directive %s is neither COPY nor REPLACE.", quoted(directive)).
 			about("x-amz-tagging-directive", directive, "Unknown tagging directive.")
 	}
-	src, err := parseCopySource(in.header[copySourceHeader], c.keepDots)
+	value, _ := in.get(copySourceHeader)
+	src, err := parseCopySource(value, c.keepDots)
 	if err != nil {
 		return source{}, err
 	}

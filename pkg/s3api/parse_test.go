@@ -371,12 +371,32 @@ func FuzzCopySource(f *testing.F) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	r := request("PUT /bucket/a/b/c?x-id=PutObject", "Content-Type: text/plain", "X-Amz-Sdk-Checksum-Algorithm: CRC32",
-		"X-Amz-Checksum-Crc32: AAAAAA==", "X-Amz-Meta-A: 1", "User-Agent: x")
+	for name, r := range map[string]s3api.Request{
+		"PutObject": request("PUT /bucket/a/b/c?x-id=PutObject", "Content-Type: text/plain", "X-Amz-Sdk-Checksum-Algorithm: CRC32",
+			"X-Amz-Checksum-Crc32: AAAAAA==", "X-Amz-Meta-A: 1", "User-Agent: x"),
+		"GetObject": request("GET /bucket/a/b/c?x-id=GetObject", "Accept-Encoding: identity", "Amz-Sdk-Invocation-Id: x", "Amz-Sdk-Request: attempt=1"),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s3api.Parse(r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkResponseHeader(b *testing.B) {
+	upstream := http.Header{
+		"Accept-Ranges": {"bytes"}, "Content-Length": {"4096"}, "Content-Type": {"application/octet-stream"}, "Date": {"Wed, 04 Mar 2026 12:00:00 GMT"},
+		"Etag": {`"x"`}, "Last-Modified": {"Wed, 04 Mar 2026 12:00:00 GMT"}, "Server": {"AmazonS3"}, "X-Amz-Request-Id": {"x"},
+		"X-Amz-Server-Side-Encryption": {"AES256"}, "X-Amz-Meta-A": {"1"},
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := s3api.Parse(r); err != nil {
-			b.Fatal(err)
+		if len(s3api.ResponseHeader(upstream)) == 0 {
+			b.Fatal("nothing is left")
 		}
 	}
 }

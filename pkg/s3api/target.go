@@ -1,17 +1,18 @@
 package s3api
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
 
 // own returns the targets that the operation has by itself.
 func (c *Call) own(key, versionID string, src source, in input) []Target {
-	var targets []Target
+	targets := slices.Grow([]Target(nil), len(c.op.touches))
 	for _, t := range c.op.touches {
-		if name := t.unless[0]; name != "" && in.header[name] == t.unless[1] {
-			continue
+		if t.unless[0] != "" {
+			if value, _ := in.get(t.unless[0]); value == t.unless[1] {
+				continue
+			}
 		}
 		target := Target{t.access, t.action, c.Bucket, key, versionID, t.scope}
 		if t.calm[0] != "" && strings.TrimSpace(c.document.child(t.calm[0])) == t.calm[1] {
@@ -33,8 +34,11 @@ func (c *Call) own(key, versionID string, src source, in input) []Target {
 
 // implied returns the targets that headers add, each once.
 func (c *Call) implied(key, versionID string, src source) []Target {
+	if len(c.op.extras) == 0 {
+		return nil
+	}
 	var targets []Target
-	for _, name := range slices.Sorted(maps.Keys(c.Header)) {
+	for _, name := range namesIn(c.Header) {
 		for _, i := range c.op.extras {
 			if !permits([]string{i.header}, name) {
 				continue
