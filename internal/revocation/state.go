@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // A Change is an order that was given or taken back.
@@ -38,6 +39,12 @@ type place struct {
 	scope    Scope
 	one, two string
 }
+
+// Orders about logins have two places.
+const (
+	loginByID      = Login + " sid"
+	loginBySubject = Login + " sub"
+)
 
 func newState() *state {
 	return &state{orders: map[string]*Order{}, numbers: map[string]uint64{}, tokens: map[token]*Order{}, index: map[place][]*Order{}}
@@ -167,9 +174,9 @@ func (o *Order) places() []place {
 	case Session:
 		return []place{{Session, o.Session, ""}}
 	case Login:
-		list := []place{{Login, o.Issuer, "sid " + o.IdPSession}}
+		list := []place{{loginByID, o.Issuer, o.IdPSession}}
 		if o.Subject != "" {
-			list = append(list, place{Login, o.Issuer, "sub " + o.Subject})
+			list = append(list, place{loginBySubject, o.Issuer, o.Subject})
 		}
 		return list
 	case User:
@@ -192,10 +199,15 @@ func (o *Order) places() []place {
 
 // fold gives texts that strings.EqualFold takes for equal the same form, as far
 // as addresses go.
-func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+func fold(s string) string {
+	if strings.ContainsFunc(s, func(c rune) bool { return c > unicode.MaxASCII }) {
+		s = strings.ToUpper(s) // some letters have several small forms
+	}
+	return strings.ToLower(s)
+}
 
 // find gives the first order that is at one of the places and matches.
-func (s *state) find(places []place, matches func(*Order) bool) *Order {
+func (s *state) find(matches func(*Order) bool, places ...place) *Order {
 	for _, p := range places {
 		for _, o := range s.index[p] {
 			if matches(o) {
@@ -210,23 +222,31 @@ func (s *state) hitting(h *Holder) *Order {
 	if len(s.orders) == 0 {
 		return nil
 	}
-	places := append(about(h.Issuer, h.Subject, h.Email, h.IdPSession, h.Role),
-		place{Session, h.ID, ""}, place{Key, h.Key, ""}, place{Service, h.Service, ""})
-	return s.find(places, func(o *Order) bool { return o.hits(h) })
+	hits := func(o *Order) bool { return o.hits(h) }
+	who := about(h.Issuer, h.Subject, h.Email, h.IdPSession, h.Role)
+	if o := s.find(hits, who[:]...); o != nil {
+		return o
+	}
+	return s.find(hits, place{Session, h.ID, ""}, place{Key, h.Key, ""}, place{Service, h.Service, ""})
 }
 
 func (s *state) barring(c *Claim) *Order {
 	if len(s.orders) == 0 {
 		return nil
 	}
-	places := append(about(c.Issuer, c.Subject, c.Email, c.IdPSession, c.Role), place{Key, c.Key, ""})
-	return s.find(places, func(o *Order) bool { return o.bars(c) })
+	bars := func(o *Order) bool { return o.bars(c) }
+	who := about(c.Issuer, c.Subject, c.Email, c.IdPSession, c.Role)
+	if o := s.find(bars, who[:]...); o != nil {
+		return o
+	}
+	return s.find(bars, place{Key, c.Key, ""})
 }
 
 // about are the places of orders that concern a person or a role.
-func about(issuer, subject, email, idpSession, role string) []place {
-	return append(make([]place, 0, 12),
-		place{Login, issuer, "sid " + idpSession}, place{Login, issuer, "sub " + subject},
-		place{User, subject, ""}, place{User, fold(email), ""},
-		place{Role, role, ""}, place{Issuer, issuer, ""}, place{All, "", ""})
+func about(issuer, subject, email, idpSession, role string) [7]place {
+	return [...]place{
+		{loginByID, issuer, idpSession}, {loginBySubject, issuer, subject},
+		{User, subject, ""}, {User, fold(email), ""},
+		{Role, role, ""}, {Issuer, issuer, ""}, {All, "", ""},
+	}
 }

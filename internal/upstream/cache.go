@@ -27,18 +27,22 @@ type cache struct {
 	calls  singleflight.Group
 
 	mu      sync.Mutex // guards entries and recent
-	entries map[string]*list.Element
+	entries map[holder]*list.Element
 	recent  *list.List // of *entry, the last used first
 }
 
+// A holder is whom credentials are for. The e-mail address belongs to it because
+// the session is named after it.
+type holder struct{ role, issuer, subject, email string }
+
 type entry struct {
-	key         string
+	key         holder
 	credentials aws.Credentials
 	renew       time.Time // from then on they are to be renewed
 }
 
 func newCache(size int, obtain func(context.Context, string, Principal) (aws.Credentials, error)) *cache {
-	return &cache{size: size, obtain: obtain, entries: map[string]*list.Element{}, recent: list.New()}
+	return &cache{size: size, obtain: obtain, entries: map[holder]*list.Element{}, recent: list.New()}
 }
 
 // Credentials implements Source.
@@ -46,12 +50,11 @@ func (c *cache) Credentials(ctx context.Context, role string, p Principal) (aws.
 	if role == "" || p.Issuer == "" || p.Subject == "" {
 		return aws.Credentials{}, errors.New("assume role: the role, the issuer or the subject is empty")
 	}
-	// The e-mail address belongs to the key because the session is named after it.
-	key := fmt.Sprintf("%q %q %q %q", role, p.Issuer, p.Subject, p.Email)
+	key := holder{role, p.Issuer, p.Subject, p.Email}
 	if held, fresh := c.get(key); fresh {
 		return held, nil
 	}
-	result := c.calls.DoChan(key, func() (any, error) {
+	result := c.calls.DoChan(fmt.Sprintf("%q", key), func() (any, error) {
 		// Another call may have ended since.
 		if held, fresh := c.get(key); fresh {
 			return held, nil
@@ -76,7 +79,7 @@ func (c *cache) Credentials(ctx context.Context, role string, p Principal) (aws.
 
 // get returns the credentials held for key; fresh says that there are some and
 // that they need not be renewed.
-func (c *cache) get(key string) (held aws.Credentials, fresh bool) {
+func (c *cache) get(key holder) (held aws.Credentials, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[key]
@@ -90,7 +93,7 @@ func (c *cache) get(key string) (held aws.Credentials, fresh bool) {
 
 // put keeps got, which is renewed some time before it expires: not the same for
 // all, because sessions that began together would else be renewed together.
-func (c *cache) put(key string, got aws.Credentials) {
+func (c *cache) put(key holder, got aws.Credentials) {
 	ahead := min(renewBefore, time.Until(got.Expires)/4)
 	ahead += rand.N(ahead/5 + 1)
 	c.mu.Lock()
@@ -108,7 +111,7 @@ func (c *cache) put(key string, got aws.Credentials) {
 
 // serveOn returns what is held for key when it is valid for a while yet, and
 // otherwise the failure to renew it.
-func (c *cache) serveOn(key string, failure error) (aws.Credentials, error) {
+func (c *cache) serveOn(key holder, failure error) (aws.Credentials, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[key]
