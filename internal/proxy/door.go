@@ -104,6 +104,7 @@ type doorConn struct {
 	leave    func()
 	shaken   bool        // hands; only Read uses it
 	begun    atomic.Bool // the answer to the request under way
+	whole    whole       // the answer to the request under way, if it is short
 }
 
 // Read makes the TLS handshake first. http.Server does not know that there is
@@ -149,6 +150,9 @@ func (c *doorConn) Write(p []byte) (int, error) {
 			c.answer(c.Conn, f)
 			return len(p), nil
 		}
+	}
+	if c.whole.gathers() {
+		return c.whole.write(c.Conn, p)
 	}
 	return c.Conn.Write(p)
 }

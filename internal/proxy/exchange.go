@@ -27,9 +27,9 @@ type exchange struct {
 	ctx     context.Context // ends when the client goes away, or when the request is to be cut
 	w       *meter
 	link    *link
-	host    string // as the client addressed it
-	tls     uint16 // the version that the client speaks; 0: none, or it is not known
-	plain   bool   // the connection is a door's and has no TLS
+	host    string    // as the client addressed it
+	tls     uint16    // the version that the client speaks; 0: none, or it is not known
+	conn    *doorConn // nil: it came through no door
 	began   time.Time
 	rules   *rules       // in force when the request arrived, and for all of it
 	facts   policy.Facts // what it can be judged by; the zero value before it is understood
@@ -85,16 +85,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	rules := s.rules.Load()
 	l := &link{control: http.NewResponseController(w), times: &s.times}
-	_ = l.writeUntil(time.Time{}) // that of the request before on this connection
 	if r.Body != http.NoBody {
+		_ = l.writeUntil(time.Time{}) // that of the request before, for the word that the body is wanted
 		// Also for what the handler leaves unread: net/http reads some of it
 		// before it answers.
 		_ = l.readUntil(time.Now().Add(s.times.progress))
 	}
-	c, ok := r.Context().Value(connKey{}).(*doorConn)
+	conn, _ := r.Context().Value(connKey{}).(*doorConn)
 	return &exchange{
-		plain: ok && c.tls == nil,
-		r:     r, ctx: r.Context(), w: &meter{ResponseWriter: w, link: l}, link: l, host: r.Host, tls: clientTLS(r, s.trusted), began: time.Now(), rules: rules, events: s.events, answer: answerS3,
+		conn: conn,
+		r:    r, ctx: r.Context(), w: &meter{ResponseWriter: w, link: l}, link: l, host: r.Host, tls: clientTLS(r, s.trusted), began: time.Now(), rules: rules, events: s.events, answer: answerS3,
 		event: audit.Event{
 			ID:           newID(),
 			Kind:         audit.KindDecision,

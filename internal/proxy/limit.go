@@ -105,6 +105,16 @@ func (l *link) writeUntil(t time.Time) error {
 	return nil
 }
 
+// uncut says whether an answer may go on.
+func (l *link) uncut() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.streaming {
+		return l.cut
+	}
+	return nil
+}
+
 // stream says that the answer from now on is one that a cut ends.
 func (l *link) stream() {
 	l.mu.Lock()
@@ -182,6 +192,7 @@ func (p *patient) Read(b []byte) (int, error) {
 type meter struct {
 	http.ResponseWriter
 	link    *link
+	until   time.Time // when a write gives up
 	status  int
 	code    string
 	bytes   int64
@@ -197,8 +208,16 @@ func (m *meter) WriteHeader(status int) {
 	m.ResponseWriter.WriteHeader(status)
 }
 
+// extend sets when the next write gives up. It lets pass a little of that time
+// before it does so again, because it is asked for every piece.
 func (m *meter) extend() error {
-	return m.link.writeUntil(time.Now().Add(2 * m.link.times.progress))
+	all := 2 * m.link.times.progress
+	until := time.Now().Add(all)
+	if until.Sub(m.until) < all/64 {
+		return m.link.uncut()
+	}
+	m.until = until
+	return m.link.writeUntil(until)
 }
 
 func (m *meter) Write(p []byte) (int, error) {

@@ -68,10 +68,13 @@ const worthSplicing = 64 << 10
 
 // pass sends what is left of a body.
 func (x *exchange) pass(body io.Reader) error {
-	if b, ok := body.(*transport.Body); ok && x.plain && b.Left() >= worthSplicing {
-		if could, err := b.Splice(x.w); could {
-			return err
+	if b, ok := body.(*transport.Body); ok && x.conn != nil {
+		if x.conn.tls == nil && b.Left() >= worthSplicing {
+			if could, err := b.Splice(x.w); could {
+				return err
+			}
 		}
+		x.conn.whole.expect(b.Left())
 	}
 	return pump(x.w, body)
 }

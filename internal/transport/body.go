@@ -64,7 +64,10 @@ func (b *Body) Read(p []byte) (n int, err error) {
 
 // Left is how much of it is still to be read; negative when that is not known.
 func (b *Body) Left() int64 {
-	if b.r != nil {
+	switch {
+	case b.done:
+		return 0
+	case b.r != nil:
 		return -1
 	}
 	return b.left
