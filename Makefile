@@ -8,7 +8,7 @@ SHELL       := bash
 .DELETE_ON_ERROR:
 MAKEFLAGS   += --no-builtin-rules --no-print-directory
 
-MODULES  := . test/e2e test/engines
+MODULES  := . test/e2e test/engines test/load
 FUZZTIME ?= 30s
 BENCH    ?= .
 STORY    ?= .
@@ -35,6 +35,9 @@ $(node)/node_modules/.installed: $(node)/package.json $(node)/package-lock.json 
 # Each rule builds the tools of one module, at the versions its go.sum pins.
 bin/versitygw: .ci/versitygw/go.mod .ci/versitygw/go.sum
 	cd .ci/versitygw && go build -o ../../bin/ tool
+
+bin/rclone: .ci/rclone/go.mod .ci/rclone/go.sum
+	cd .ci/rclone && go build -o ../../bin/ tool
 
 bin/goreleaser: .ci/goreleaser/go.mod .ci/goreleaser/go.sum
 	cd .ci/goreleaser && go build -o ../../bin/ tool
