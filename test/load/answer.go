@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 )
 
 // An answer is what is kept of one.
@@ -24,6 +25,7 @@ type reader struct {
 	*bufio.Reader            // heads, and what came with them
 	source        bodySource // what comes behind that
 	body          bytes.Buffer
+	open          *atomic.Int64 // bodies that are being read
 }
 
 // A head is what counts of an answer's head.
@@ -60,7 +62,9 @@ func (r *reader) answer(op *Operation, digest bool) (answer, error) {
 		sum = sha256.New()
 		into = sum
 	}
+	r.open.Add(1)
 	n, err := r.content(h, into)
+	r.open.Add(-1)
 	switch {
 	case err != nil:
 		return answer{}, fmt.Errorf("the answer's body: %w", err)

@@ -75,7 +75,7 @@ func (c *conn) dial(ctx context.Context) error {
 	if c.run.ReadRate > 0 {
 		source = slowSource{raw, c.run.ReadRate}
 	}
-	c.in = &reader{Reader: bufio.NewReaderSize(raw, 16<<10), source: source}
+	c.in = &reader{Reader: bufio.NewReaderSize(raw, 16<<10), source: source, open: &c.run.open}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.off {

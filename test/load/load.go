@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -66,7 +67,8 @@ type run struct {
 	tls     *tls.Config // nil: plain
 	signers []*signer
 	state   atomic.Int32
-	turn    atomic.Int64 // counts requests
+	turn    atomic.Int64 // counts requests, from anywhere: no run is to begin with the same ones
+	open    atomic.Int64 // answers that are being read
 }
 
 // Run carries out the plan. What fails while it runs is counted in the result;
@@ -96,11 +98,14 @@ func Run(ctx context.Context, p Plan) (Result, error) {
 	wait(ctx, p.Duration)
 	r.state.Store(ended)
 	elapsed := time.Since(began)
+	open := r.open.Load()
 	call(p.End)
 	err = ctx.Err()
 	cancel() // closes connections that still wait
 	wg.Wait()
-	return sum(tallies, elapsed), err
+	result := sum(tallies, elapsed)
+	result.Open = int(open)
+	return result, err
 }
 
 func newRun(p Plan) (*run, error) {
@@ -124,8 +129,14 @@ func newRun(p Plan) (*run, error) {
 		}
 	}
 	for _, c := range p.Target.Credentials {
-		r.signers = append(r.signers, newSigner(c, p.Target.Region))
+		s := newSigner(c, p.Target.Region)
+		// The signer derives its key now, and not while time is measured.
+		if _, err := s.sign(context.Background(), &p.Operations[0], r.host); err != nil {
+			return nil, err
+		}
+		r.signers = append(r.signers, s)
 	}
+	r.turn.Store(rand.Int64N(1 << 40))
 	return r, nil
 }
 

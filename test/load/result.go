@@ -10,6 +10,7 @@ type Result struct {
 	Requests  int // that were answered as they ought to be
 	Errors    int // all others
 	Late      int // that an open loop was to start and that had no answer when the time ended
+	Open      int // answers that had begun and not ended when the time ended
 	Bytes     int64
 	Elapsed   time.Duration
 	Latencies []time.Duration // of Requests, and of Late as if they had been answered at the end, in ascending order

@@ -130,10 +130,9 @@ func (g *Gimme) sessions(n int) ([]aws.Credentials, error) {
 }
 
 // dataMap has so many entries, of which a few cover all that is asked for. Most
-// of the others lie in the same bucket, and one in ten is a pattern. No two
-// generations are equal.
+// of the others lie in the same bucket, and one in ten is a pattern.
 func dataMap(entries, generation int) []byte {
-	work := []string{"small/", "medium/", "large/", "put/", listPrefix}
+	work := []string{"small/", "medium/", "large/", "put/", "list/"}
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# generation %d\nSENSITIVE:\n  - repo: S3\n    attributes:\n", generation)
 	for i := range entries - len(work) {
@@ -169,27 +168,23 @@ func policy(rules int) []byte {
 	return b.Bytes()
 }
 
-// Reload gives the sidecar a data map of so many entries, which it has not read
-// before, and tells it to read it.
-func (g *Gimme) Reload(entries, generation int) error {
-	path := filepath.Join(g.folder, "datamap.yaml")
-	if err := os.WriteFile(path+".new", dataMap(entries, generation), 0o600); err != nil {
-		return err
-	}
-	return errors.Join(os.Rename(path+".new", path), g.Part.Signal(syscall.SIGHUP))
+// Prepare writes a data map of so many entries, for Reload to put in force. No
+// two generations are equal.
+func (g *Gimme) Prepare(entries, generation int) error {
+	return os.WriteFile(g.prepared(generation), dataMap(entries, generation), 0o600)
+}
+
+func (g *Gimme) prepared(generation int) string {
+	return filepath.Join(g.folder, fmt.Sprintf("datamap.%d", generation))
+}
+
+// Reload tells the sidecar to read the data map that was prepared.
+func (g *Gimme) Reload(generation int) error {
+	return errors.Join(os.Rename(g.prepared(generation), filepath.Join(g.folder, "datamap.yaml")), g.Part.Signal(syscall.SIGHUP))
 }
 
 // Reloads is how many have taken effect, and how many have failed, by its log.
 func (g *Gimme) Reloads() (done, failed int, err error) {
 	data, err := os.ReadFile(g.Part.log)
 	return bytes.Count(data, []byte(`"msg":"data map and policies reloaded"`)), bytes.Count(data, []byte(`"msg":"data map and policies not reloaded`)), err
-}
-
-// Events is the size of its audit log.
-func (g *Gimme) Events() (int64, error) {
-	info, err := os.Stat(filepath.Join(g.folder, "audit.jsonl"))
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
 }

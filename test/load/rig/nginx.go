@@ -16,10 +16,10 @@ var nginxConfigurations embed.FS
 
 // nginxFiles fills files.conf.
 type nginxFiles struct {
-	Place, User           string
-	Plain, Secure         string // addresses
-	Cert, Key             string
-	Root, Listing, Bucket string
+	Place, User            string
+	Plain, Secure          string // addresses
+	Cert, Key              string
+	Root, Listings, Bucket string
 }
 
 // nginxProxy fills proxy.conf.

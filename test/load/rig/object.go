@@ -2,11 +2,12 @@ package rig
 
 import (
 	"bytes"
-	"encoding/xml"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
+	"text/template"
 
 	"github.com/gimme-broker/gimme/test/load"
 )
@@ -30,55 +31,74 @@ type Object struct {
 	Content []byte
 }
 
-// writeObjects puts the objects into folder, as nginx and versitygw serve them,
-// and beside them the listing that nginx gives.
+// folders are what the bucket has.
+var folders = []struct {
+	name        string
+	size, count int
+}{{"small", Small, 100}, {"medium", Medium, 8}, {"large", Large, 1}, {"list", 1, Listed}, {"put", 0, 0}}
+
+// writeObjects puts the objects into folder, as nginx and versitygw serve them.
 func writeObjects(folder string) ([]Object, error) {
 	var all []Object
-	for _, kind := range []struct {
-		folder      string
-		size, count int
-	}{{"small", Small, 100}, {"medium", Medium, 8}, {"large", Large, 1}} {
-		for i := range kind.count {
-			all = append(all, Object{fmt.Sprintf("%s/%03d.bin", kind.folder, i), Noise(kind.size, uint64(i))})
-		}
-	}
-	write := func(key string, content []byte) error {
-		path := filepath.Join(folder, Bucket, key)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		return os.WriteFile(path, content, 0o644)
-	}
-	for _, o := range all {
-		if err := write(o.Key, o.Content); err != nil {
+	for _, f := range folders {
+		if err := os.MkdirAll(filepath.Join(folder, Bucket, f.name), 0o755); err != nil {
 			return nil, err
 		}
-	}
-	for i := range Listed {
-		if err := write(listedKey(i), []byte("x")); err != nil {
-			return nil, err
+		for i := range f.count {
+			o := Object{fmt.Sprintf("%s/%04d.bin", f.name, i), Noise(f.size, uint64(i))}
+			if err := os.WriteFile(filepath.Join(folder, Bucket, o.Key), o.Content, 0o644); err != nil {
+				return nil, err
+			}
+			all = append(all, o)
 		}
 	}
-	if err := os.MkdirAll(filepath.Join(folder, Bucket, "put"), 0o755); err != nil {
-		return nil, err
-	}
-	return all, os.WriteFile(filepath.Join(filepath.Dir(folder), "listing.xml"), listing(), 0o644)
+	return all, nil
 }
 
-const listPrefix = "list/"
+const listing = `<?xml version="1.0" encoding="UTF-8"?>
+<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>{{.Bucket}}</Name><Prefix>{{.Prefix}}</Prefix><Delimiter>/</Delimiter><KeyCount>{{len .Objects}}</KeyCount><MaxKeys>1000</MaxKeys><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>
+{{- range .Objects}}<Contents><Key>{{.Key}}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;00000000000000000000000000000000&quot;</ETag><Size>{{len .Content}}</Size><StorageClass>STANDARD</StorageClass></Contents>{{end}}
+{{- range .Folders}}<CommonPrefixes><Prefix>{{.}}</Prefix></CommonPrefixes>{{end}}</ListBucketResult>`
 
-func listedKey(i int) string { return fmt.Sprintf("%sobject-%04d.txt", listPrefix, i) }
+const buckets = `<?xml version="1.0" encoding="UTF-8"?>
+<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Owner><ID>nobody</ID></Owner><Buckets><Bucket><Name>` + Bucket + `</Name><CreationDate>2026-01-01T00:00:00.000Z</CreationDate></Bucket></Buckets></ListAllMyBucketsResult>`
 
-// listing is the document that S3 would give of what begins with listPrefix.
-func listing() []byte {
-	var b bytes.Buffer
-	b.WriteString(xml.Header)
-	fmt.Fprintf(&b, `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>%s</Name><Prefix>%s</Prefix><KeyCount>%d</KeyCount><MaxKeys>%d</MaxKeys><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>`, Bucket, listPrefix, Listed, Listed)
-	for i := range Listed {
-		fmt.Fprintf(&b, `<Contents><Key>%s</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;9dd4e461268c8034f5c8564e155c67a6&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass></Contents>`, listedKey(i))
+// writeListings puts the documents that S3 would list the objects with into
+// folder, for nginx to serve: one a folder of the bucket, "top" of the bucket
+// and "buckets".
+func writeListings(folder string, objects []Object) error {
+	type page struct {
+		Bucket, Prefix string
+		Objects        []Object
+		Folders        []string
 	}
-	b.WriteString(`</ListBucketResult>`)
-	return b.Bytes()
+	top := page{Bucket: Bucket}
+	pages := make(map[string]page)
+	for _, f := range folders {
+		p := page{Bucket: Bucket, Prefix: f.name + "/"}
+		for _, o := range objects {
+			if strings.HasPrefix(o.Key, p.Prefix) {
+				p.Objects = append(p.Objects, o)
+			}
+		}
+		pages[f.name] = p
+		top.Folders = append(top.Folders, p.Prefix)
+	}
+	pages["top"] = top
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	t := template.Must(template.New("").Parse(listing))
+	for name, p := range pages {
+		var b bytes.Buffer
+		if err := t.Execute(&b, p); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, name+".xml"), b.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(folder, "buckets.xml"), []byte(buckets), 0o644)
 }
 
 // Noise is content that cannot be compressed, the same for the same seed.
@@ -110,7 +130,7 @@ func (r *Rig) each(size int, f func(Object) load.Operation) []load.Operation {
 
 // Lists lists the objects that are there for that.
 func (r *Rig) Lists() []load.Operation {
-	return []load.Operation{load.List(Bucket, listPrefix, Listed)}
+	return []load.Operation{load.List(Bucket, "list/", Listed)}
 }
 
 // Puts stores a body under a few keys in turn.

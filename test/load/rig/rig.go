@@ -51,6 +51,9 @@ func New(ctx context.Context, root, folder string) (*Rig, error) {
 	if r.objects, err = writeObjects(filepath.Join(r.folder, "data")); err != nil {
 		return nil, err
 	}
+	if err := writeListings(filepath.Join(r.folder, "listings"), r.objects); err != nil {
+		return nil, err
+	}
 	for _, b := range []struct{ module, program string }{{".", "./cmd/gimme"}, {"test/load", "./cmd/reverseproxy"}, {"test/load", "./cmd/sink"}} {
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", filepath.Join(r.folder, "bin")+"/", b.program)
 		build.Dir = filepath.Join(r.root, b.module)
@@ -99,11 +102,12 @@ func freeAddress() (string, error) {
 
 // A Way is something that requests can be sent to, running.
 type Way struct {
-	Name   string
-	Part   *Part // nil: straight to the upstream, and nothing runs
-	url    string
-	tls    *tls.Config
-	client []aws.Credentials
+	Name    string
+	Part    *Part // nil: straight to the upstream, and nothing runs
+	Workers int   // of nginx; 0 of others
+	url     string
+	tls     *tls.Config
+	client  []aws.Credentials
 }
 
 // Target is the way as the generator sees it.

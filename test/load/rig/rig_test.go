@@ -54,7 +54,7 @@ func TestWays(t *testing.T) {
 			if !secure || c.upstream == files {
 				ways = append(ways, way(r.Straight(c.upstream, secure)))
 			}
-			if c.upstream == store {
+			if c.upstream != sink {
 				ways = append(ways, way(r.VersitygwProxy(c.upstream, secure)), way(r.RcloneProxy(c.upstream, secure)))
 			}
 			for _, w := range ways {

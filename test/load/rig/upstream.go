@@ -25,7 +25,7 @@ func (r *Rig) Files() (*Upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := r.nginx("files", "files.conf", nginxFiles{Plain: plain, Secure: secure, Cert: r.pair.cert, Key: r.pair.key, Root: filepath.Join(r.folder, "data"), Listing: filepath.Join(r.folder, "listing.xml"), Bucket: Bucket})
+	p, err := r.nginx("files", "files.conf", nginxFiles{Plain: plain, Secure: secure, Cert: r.pair.cert, Key: r.pair.key, Root: filepath.Join(r.folder, "data"), Listings: filepath.Join(r.folder, "listings"), Bucket: Bucket})
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,12 @@ func (r *Rig) NginxProxy(u *Upstream, secure bool, workers int) (*Way, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.way("nginx", address, secure, p, keys)
+	w, err := r.way("nginx", address, secure, p, keys)
+	if err != nil {
+		return nil, err
+	}
+	w.Workers = workers
+	return w, nil
 }
 
 // GoProxy is a plain Go reverse proxy.

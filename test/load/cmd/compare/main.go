@@ -1,0 +1,118 @@
+// Command compare measures gimme proxy beside other ways to the same upstream,
+// on one machine, in alternating order, and holds it against its budgets.
+//
+// It writes every figure of every round to a file of JSON lines, and from them
+// a page of tables and plots. A budget that is missed does not fail the run.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gimme-broker/gimme/test/load/rig"
+)
+
+// settings are what the flags say.
+type settings struct {
+	root, out, page string
+	short           bool
+	rounds          int
+	duration        time.Duration
+	cases, ways     *regexp.Regexp
+	others          map[string]string // further programs of gimme, by the name of their way
+}
+
+func main() {
+	s, err := parse(os.Args[1:])
+	if err != nil {
+		os.Exit(2)
+	}
+	debug.SetGCPercent(400) // the generator has memory enough, and no time to spare
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := compare(ctx, s); err != nil {
+		fmt.Fprintln(os.Stderr, "compare: error:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (settings, error) {
+	s := settings{others: make(map[string]string)}
+	f := flag.NewFlagSet("compare", flag.ContinueOnError)
+	f.StringVar(&s.root, "root", "../..", "`folder` of the source tree")
+	f.StringVar(&s.out, "out", "../../artifacts/load", "`folder` for the figures of this run")
+	f.StringVar(&s.page, "page", "", "`file` whose figures are renewed, such as ../../docs/performance.md; its plots go into a folder beside it")
+	f.BoolVar(&s.short, "short", false, "a few minutes: fewer cases, rounds and seconds")
+	f.IntVar(&s.rounds, "rounds", 0, "`number` of rounds (5; 3 with -short)")
+	f.DurationVar(&s.duration, "duration", 0, "measured `time` of each round and way (1.5s; 1s with -short)")
+	f.Func("cases", "only those whose name matches the `expression`", expression(&s.cases))
+	f.Func("ways", "only those whose name matches the `expression`", expression(&s.ways))
+	f.Func("gimme", "`NAME=PROGRAM`: a further gimme to measure, such as one that was built before a change", func(v string) error {
+		name, program, ok := strings.Cut(v, "=")
+		if !ok {
+			return fmt.Errorf("want NAME=PROGRAM")
+		}
+		path, err := filepath.Abs(program)
+		s.others[name] = path
+		return err
+	})
+	if err := f.Parse(args); err != nil {
+		return settings{}, err
+	}
+	standard := struct {
+		rounds   int
+		duration time.Duration
+	}{5, 1500 * time.Millisecond}
+	if s.short {
+		standard.rounds, standard.duration = 3, time.Second
+	}
+	if s.rounds == 0 {
+		s.rounds = standard.rounds
+	}
+	if s.duration == 0 {
+		s.duration = standard.duration
+	}
+	return s, nil
+}
+
+func expression(to **regexp.Regexp) func(string) error {
+	return func(v string) (err error) {
+		*to, err = regexp.Compile(v)
+		return err
+	}
+}
+
+// compare runs everything that is asked for, and writes what came of it.
+func compare(ctx context.Context, s settings) error {
+	began := time.Now()
+	folder, err := os.MkdirTemp("", "gimme-load-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	r, err := rig.New(ctx, s.root, folder)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	c := &comparison{settings: s, rig: r, machine: thisMachine(), began: began}
+	if c.raw, err = newRaw(s.out, began); err != nil {
+		return err
+	}
+	if err := c.run(ctx); err != nil {
+		return err
+	}
+	if err := c.raw.Close(); err != nil {
+		return err
+	}
+	return c.write()
+}

@@ -1,0 +1,3 @@
+package main
+
+func (c *comparison) write() error { return nil }
