@@ -91,6 +91,11 @@ fuzz: ## every fuzz target for FUZZTIME (30s)
 bench: ## every benchmark (BENCH=Name for some)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
+.PHONY: bench-load
+bench-load: bin/versitygw bin/rclone ## the sidecar under load, beside others (LOAD='-short'; docs/performance.md)
+	@.ci/packages bench
+	cd test/load && go run ./cmd/compare $(LOAD)
+
 .PHONY: bench-policy
 bench-policy: ## decisions by size, and beside those of Cedar, OPA and Casbin
 	go test -run '^$$' -bench . -benchmem ./pkg/policy

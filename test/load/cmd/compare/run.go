@@ -168,7 +168,7 @@ func (c *comparison) measure(ctx context.Context, s scene, m measure, connection
 		}
 		turns = append(turns, best)
 	}
-	return c.alternate(ctx, caseName(m.name, s, connections), turns, u, func(w *rig.Way) (sample, error) {
+	return c.alternate(ctx, caseName(m.name, s, connections), c.rounds, turns, u, func(w *rig.Way) (sample, error) {
 		got, err := take(ctx, w, u, plan)
 		got.Case, got.TLS = m.name, s.secure
 		return got, err
@@ -177,10 +177,10 @@ func (c *comparison) measure(ctx context.Context, s scene, m measure, connection
 
 // alternate measures each way once a round, in the order of the one before
 // turned round, and keeps the samples.
-func (c *comparison) alternate(ctx context.Context, name string, ways []*rig.Way, u *rig.Upstream, f func(*rig.Way) (sample, error)) error {
+func (c *comparison) alternate(ctx context.Context, name string, rounds int, ways []*rig.Way, u *rig.Upstream, f func(*rig.Way) (sample, error)) error {
 	fmt.Fprintf(os.Stderr, "%6.0fs  %s\n", time.Since(c.began).Seconds(), name)
 	turns := slices.Clone(ways)
-	for round := range c.rounds {
+	for round := range rounds {
 		for _, w := range turns {
 			got, err := f(w)
 			if err != nil {

@@ -79,7 +79,8 @@ func (c *comparison) flatness(ctx context.Context) error {
 		ways = append(ways, g.Way)
 	}
 	plan := load.Plan{Operations: c.rig.Gets(rig.Small), Connections: 64, WarmUp: time.Duration(float64(c.duration) * warmUp), Duration: c.duration}
-	return c.alternate(ctx, flat, ways, u, func(w *rig.Way) (sample, error) {
+	// Ten per cent are little beside what one round differs from the next.
+	return c.alternate(ctx, flat, 2*c.rounds, ways, u, func(w *rig.Way) (sample, error) {
 		got, err := take(ctx, w, u, plan)
 		got.Case = flat
 		return got, err
