@@ -72,10 +72,12 @@ func (r *reader) answer(op *Operation, digest bool) (answer, error) {
 		return answer{}, fmt.Errorf("status %d, want %d: %.500s", h.status, want, r.body.Bytes())
 	case op.Keys > 0 && bytes.Count(r.body.Bytes(), []byte("<Key>")) != op.Keys:
 		return answer{}, fmt.Errorf("%d keys, want %d", bytes.Count(r.body.Bytes(), []byte("<Key>")), op.Keys)
+	case wantLength(op, n) != nil:
+		return answer{}, wantLength(op, n)
 	case sum != nil && hex.EncodeToString(sum.Sum(nil)) != op.SHA256:
 		return answer{}, errors.New("the content is not what it ought to be")
 	}
-	return answer{n, h.closes}, wantLength(op, n)
+	return answer{n, h.closes}, nil
 }
 
 func wantLength(op *Operation, got int64) error {

@@ -7,6 +7,7 @@ replace github.com/gimme-broker/gimme => ../..
 require (
 	github.com/aws/aws-sdk-go-v2 v1.48.0
 	github.com/gimme-broker/gimme v0.0.0-00010101000000-000000000000
+	github.com/google/go-cmp v0.7.0
 	gonum.org/v1/plot v0.17.0
 )
 

@@ -46,27 +46,20 @@ func (r *Rig) start(name, folder, program string, env []string, args ...string) 
 // grace is how long a part may take to end.
 const grace = 5 * time.Second
 
-// Stop ends the part, and is nil when it had ended.
+// Stop ends the part and all that it has started. It is nil when it had ended.
 func (p *Part) Stop() error {
+	err := p.Signal(syscall.SIGTERM)
 	select {
 	case <-p.ended:
-		return nil
-	default:
-	}
-	if err := p.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	select {
-	case <-p.ended:
-		return nil
 	case <-time.After(grace):
 	}
-	// The group, so that no worker of a master that is killed is left over.
-	if err := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL); err != nil {
-		return fmt.Errorf("stop %s: %w", p.Name, err)
+	// The group, so that nothing is left over of a part that would not end, or
+	// that has not ended its children.
+	if killed := syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL); killed != nil && killed != syscall.ESRCH {
+		err = errors.Join(err, fmt.Errorf("stop %s: %w", p.Name, killed))
 	}
 	<-p.ended
-	return nil
+	return err
 }
 
 // Signal sends the part a signal.
