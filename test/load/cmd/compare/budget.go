@@ -99,10 +99,19 @@ func (c *comparison) ratioBudgets() (list []budget) {
 			if b.most {
 				word, met = "at most", got <= b.want
 			}
-			list = append(list, budget{fmt.Sprintf("%s: %s, over %s", p, b.what, b.other), fmt.Sprintf("%s %.2f", word, b.want), fmt.Sprintf("%.2f", got), met})
+			list = append(list, budget{fmt.Sprintf("%s: %s, over %s", p, b.what, b.other), fmt.Sprintf("%s %.2f", word, b.want), fmt.Sprintf("%.2f", got) + c.hashed(p), met})
 		}
 	}
 	return list
+}
+
+// hashed says what SHA-256 takes of an upload whose digest is signed, which is
+// to be computed by whoever verifies it and by nobody else.
+func (c *comparison) hashed(p place) string {
+	if p.name != putHashed || c.Machine.SHA256 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; of %.2f CPU s/GiB, SHA-256 takes %.2f", median(c.figures(p, gimme, sample.cpuPerGiB)), 1024/c.Machine.SHA256)
 }
 
 // memoryLimit is in MiB.

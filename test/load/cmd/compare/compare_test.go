@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,9 +15,10 @@ import (
 
 func newComparison(t *testing.T) *comparison {
 	t.Helper()
-	c := &comparison{settings: settings{out: t.TempDir(), rounds: 3, duration: time.Second}, machine: machine{"Some CPU", "6.1", "go1.26"}, began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c := &comparison{settings: settings{out: t.TempDir(), rounds: 3, duration: time.Second}}
+	c.head = head{machine{"Some CPU", 2, "6.1", "go1.26", 2048}, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), c.rounds, c.duration}
 	var err error
-	if c.raw, err = newRaw(c.out, c.began); err != nil {
+	if c.raw, err = newRaw(c.out, c.head); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -55,18 +54,9 @@ func TestAlternate(t *testing.T) {
 	if err := c.raw.Close(); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Open(c.raw.f.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var kept []sample
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		var s sample
-		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
-			t.Fatal(err)
-		}
-		kept = append(kept, s)
+	h, kept, err := readRaw([]string{c.raw.f.Name()})
+	if err != nil || h != c.head {
+		t.Errorf("%+v, %v; want %+v", h, err, c.head)
 	}
 	if diff := cmp.Diff(c.samples, kept); diff != "" || len(kept) != 9 || kept[8].Round != 2 {
 		t.Errorf("%d samples are kept: %s", len(kept), diff)
@@ -114,6 +104,11 @@ func TestBudgets(t *testing.T) {
 			c.measured(large, gimme, gib(1.31), 89, 89, 89)
 			c.measured(large, nginx, gib(1), 100, 100, 100)
 		}, []bool{false, false}},
+		{"uploads", func(c *comparison) {
+			p := place{putHashed, 4, false, sink}
+			c.measured(p, gimme, func(s *sample) { s.Bytes = 1 << 30 }, 80, 80, 80)
+			c.measured(p, goProxy, nil, 100, 100, 100)
+		}, []bool{false}},
 		{"one connection", func(c *comparison) {
 			p := place{getSmall, 1, false, files}
 			c.measured(p, straight, func(s *sample) { s.P50 = 0.1 }, 1, 1, 1)
@@ -224,6 +219,38 @@ func TestWrite(t *testing.T) {
 					t.Errorf("%s%s: %v, %v", p.file, kind, info, err)
 				}
 			}
+		}
+	}
+}
+
+// TestFromFiles makes a page of two earlier runs, and refuses what is none.
+func TestFromFiles(t *testing.T) {
+	var s settings
+	for _, way := range []string{gimme, goProxy} {
+		c := newComparison(t)
+		if err := c.keep(sample{Case: putHashed, Connections: 4, Upstream: sink, Way: way, Requests: 10, Seconds: 1, Bytes: 1 << 30, CPU: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.raw.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s.from = append(s.from, c.raw.f.Name())
+	}
+	s.out = t.TempDir()
+	if err := compare(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(s.out, "2026-01-02T030405.md"))
+	if want := "over go | at least 0.90 | 1.00; of 1.00 CPU s/GiB, SHA-256 takes 0.50 | yes |"; err != nil || !strings.Contains(string(page), want) {
+		t.Errorf("no %q: %v\n%s", want, err, page)
+	}
+	bad := filepath.Join(t.TempDir(), "bad.jsonl")
+	for _, text := range []string{"", "{}", "no JSON", `{"began":"2026-01-02T03:04:05Z"}` + "\nno JSON"} {
+		if err := os.WriteFile(bad, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := compare(t.Context(), settings{from: []string{bad}, out: t.TempDir()}); err == nil || !strings.Contains(err.Error(), bad) {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

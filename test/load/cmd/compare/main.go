@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -28,6 +29,7 @@ type settings struct {
 	rounds          int
 	duration        time.Duration
 	cases, ways     *regexp.Regexp
+	from            []string          // files of figures, of which a page is made anew
 	others          map[string]string // further programs of gimme, by the name of their way
 }
 
@@ -54,6 +56,10 @@ func parse(args []string) (settings, error) {
 	f.BoolVar(&s.short, "short", false, "a few minutes: fewer cases, rounds and seconds")
 	f.IntVar(&s.rounds, "rounds", 0, "`number` of rounds (5; 3 with -short)")
 	f.DurationVar(&s.duration, "duration", 0, "measured `time` of each round and way (1.5s; 1s with -short)")
+	f.Func("from", "measure nothing, and read the figures of this `file`; may be given several times", func(v string) error {
+		s.from = append(s.from, v)
+		return nil
+	})
 	f.Func("cases", "only those whose name matches the `expression`", expression(&s.cases))
 	f.Func("ways", "only those whose name matches the `expression`", expression(&s.ways))
 	f.Func("gimme", "`NAME=PROGRAM`: a further gimme to measure, such as one that was built before a change", func(v string) error {
@@ -92,26 +98,28 @@ func expression(to **regexp.Regexp) func(string) error {
 }
 
 // compare runs everything that is asked for, and writes what came of it.
-func compare(ctx context.Context, s settings) error {
-	began := time.Now()
+func compare(ctx context.Context, s settings) (err error) {
+	c := &comparison{settings: s}
+	if len(s.from) > 0 {
+		if c.head, c.samples, err = readRaw(s.from); err != nil {
+			return err
+		}
+		return c.write()
+	}
+	c.head = head{thisMachine(), time.Now(), s.rounds, s.duration}
 	folder, err := os.MkdirTemp("", "gimme-load-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
-	r, err := rig.New(ctx, s.root, folder)
-	if err != nil {
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	if c.rig, err = rig.New(ctx, s.root, folder); err != nil {
 		return err
 	}
-	defer r.Close()
-	c := &comparison{settings: s, rig: r, machine: thisMachine(), began: began}
-	if c.raw, err = newRaw(s.out, began); err != nil {
+	defer func() { err = errors.Join(err, c.rig.Close()) }()
+	if c.raw, err = newRaw(s.out, c.head); err != nil {
 		return err
 	}
-	if err := c.run(ctx); err != nil {
-		return err
-	}
-	if err := c.raw.Close(); err != nil {
+	if err := errors.Join(c.run(ctx), c.raw.Close()); err != nil {
 		return err
 	}
 	return c.write()

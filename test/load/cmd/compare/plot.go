@@ -80,6 +80,10 @@ func (p picture) draw(rows []row) (*plot.Plot, int, error) {
 	}
 	drawn := plot.New()
 	drawn.X.Label.Text = p.title
+	drawn.X.Min, drawn.X.Max = 1, 10
+	if len(points) > 0 {
+		drawn.X.Min, drawn.X.Max = math.Inf(1), math.Inf(-1) // as far as the points go
+	}
 	drawn.X.Scale, drawn.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 	drawn.NominalY(cases...)
 	drawn.Y.Min, drawn.Y.Max = -0.5, float64(len(cases))-0.5

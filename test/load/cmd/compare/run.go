@@ -14,10 +14,9 @@ import (
 // A comparison is one run of everything.
 type comparison struct {
 	settings
+	head
 	rig     *rig.Rig
 	work    *workload
-	machine machine
-	began   time.Time
 	raw     *raw
 	samples []sample
 }
@@ -178,7 +177,7 @@ func (c *comparison) measure(ctx context.Context, s scene, m measure, connection
 // alternate measures each way once a round, in the order of the one before
 // turned round, and keeps the samples.
 func (c *comparison) alternate(ctx context.Context, name string, rounds int, ways []*rig.Way, u *rig.Upstream, f func(*rig.Way) (sample, error)) error {
-	fmt.Fprintf(os.Stderr, "%6.0fs  %s\n", time.Since(c.began).Seconds(), name)
+	fmt.Fprintf(os.Stderr, "%6.0fs  %s\n", time.Since(c.Began).Seconds(), name)
 	turns := slices.Clone(ways)
 	for round := range rounds {
 		for _, w := range turns {

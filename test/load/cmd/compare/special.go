@@ -42,7 +42,7 @@ func (c *comparison) memory(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "%6.0fs  memory: %s\n", time.Since(c.began).Seconds(), caseName(m.name, s, streams))
+		fmt.Fprintf(os.Stderr, "%6.0fs  memory: %s\n", time.Since(c.Began).Seconds(), caseName(m.name, s, streams))
 		m.plan.Connections, m.plan.WarmUp, m.plan.Duration = streams, 3*time.Second, 4*time.Second
 		for _, w := range ways {
 			got, err := take(ctx, w[0], u, m.plan)
@@ -123,7 +123,7 @@ func (c *comparison) reload(ctx context.Context) error {
 			if reloads {
 				name = reloaded
 			}
-			fmt.Fprintf(os.Stderr, "%6.0fs  reload of %d entries: %s\n", time.Since(c.began).Seconds(), reloadEntries, name)
+			fmt.Fprintf(os.Stderr, "%6.0fs  reload of %d entries: %s\n", time.Since(c.Began).Seconds(), reloadEntries, name)
 			if reloads {
 				for i := range reloadTimes {
 					if err := g.Prepare(reloadEntries, generation+i+1); err != nil {

@@ -12,7 +12,7 @@ import (
 // documentation if that is wanted.
 func (c *comparison) write() error {
 	rows, budgets := c.rows(), budgetTable(c.all())
-	name := strings.TrimSuffix(filepath.Base(c.raw.f.Name()), ".jsonl")
+	name := c.name()
 	plots := filepath.Join(c.out, name)
 	if err := os.MkdirAll(plots, 0o755); err != nil {
 		return err
@@ -23,7 +23,7 @@ func (c *comparison) write() error {
 	if err := os.WriteFile(filepath.Join(c.out, name+".md"), []byte(c.text(rows, budgets, name)), 0o644); err != nil {
 		return err
 	}
-	fmt.Printf("%s\n%s\n%s\nThe figures are in %s.\n", c.machine, table(rows), budgets, filepath.Join(c.out, name+".md"))
+	fmt.Printf("%s\n%s\n%s\nThe figures are in %s.\n", c.Machine, table(rows), budgets, filepath.Join(c.out, name+".md"))
 	if c.page == "" {
 		return nil
 	}
@@ -47,7 +47,7 @@ func (c *comparison) write() error {
 // text is the page: machine, budgets, plots, table.
 func (c *comparison) text(rows []row, budgets, plots string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s, on %s, in %d rounds of %s.\n\n%s\n", c.machine, c.began.UTC().Format("2 January 2006"), c.rounds, c.duration, budgets)
+	fmt.Fprintf(&b, "Measured on %s, on %s, in %d rounds of %s.\n\n%s\n", c.Machine, c.Began.UTC().Format("2 January 2006"), c.Rounds, c.Duration, budgets)
 	for _, p := range pictures() {
 		fmt.Fprintf(&b, "![%s](%s/%s.svg)\n\n", p.title, plots, p.file)
 	}
