@@ -56,6 +56,7 @@ test: setup test-unit test-engines test-e2e ## install what is needed and run ev
 
 test-unit: ## unit tests, in random order, with the race detector
 	go test -race -shuffle=on -timeout $(TIMEOUT) ./...
+	cd test/load && go test -race -timeout $(TIMEOUT) . ./cmd/...
 	go test -timeout $(TIMEOUT) ./pkg/policy # all seeds, which are too many for the race detector
 	go test -run '^$$' -fuzz '^FuzzDecideAgainstReference$$' -fuzztime 20s -fuzzminimizetime 10x ./pkg/policy
 
@@ -94,6 +95,7 @@ bench: ## every benchmark (BENCH=Name for some)
 .PHONY: bench-load
 bench-load: bin/versitygw bin/rclone ## the sidecar under load, beside others (LOAD='-short'; docs/performance.md)
 	@.ci/packages bench
+	cd test/load && go test -count=1 -timeout $(TIMEOUT) ./rig # that every way gives what it ought to
 	cd test/load && go run ./cmd/compare $(LOAD)
 
 .PHONY: bench-policy

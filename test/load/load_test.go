@@ -164,7 +164,7 @@ func TestFaults(t *testing.T) {
 			w.Write(content[:10<<10])
 			panic(http.ErrAbortHandler)
 		}, get, "EOF"},
-		{"no body is read", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "too large", 413) },
+		{"no body is read", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "too large", http.StatusRequestEntityTooLarge) },
 			load.Put("lake", "key", load.Unsigned(make([]byte, 64<<20))), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

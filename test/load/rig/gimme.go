@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -50,7 +51,7 @@ func (r *Rig) Gimme(u *Upstream, secure bool, c Sidecar) (*Gimme, error) {
 	if err := g.configure(address, u, r.pair, secure, c); err != nil {
 		return nil, err
 	}
-	clients, err := g.sessions(orElse(c.Sessions, 16))
+	clients, err := g.sessions(cmp.Or(c.Sessions, 16))
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +60,7 @@ func (r *Rig) Gimme(u *Upstream, secure bool, c Sidecar) (*Gimme, error) {
 			return nil, err
 		}
 	}
-	if c.Name == "" {
-		c.Name = "gimme"
-	}
+	c.Name = cmp.Or(c.Name, "gimme")
 	var env []string
 	if c.Workers > 0 {
 		env = append(env, fmt.Sprintf("GOMAXPROCS=%d", c.Workers))
@@ -72,13 +71,6 @@ func (r *Rig) Gimme(u *Upstream, secure bool, c Sidecar) (*Gimme, error) {
 	}
 	g.Way, err = r.way(c.Name, address, secure, p, clients...)
 	return g, err
-}
-
-func orElse(n, standard int) int {
-	if n == 0 {
-		return standard
-	}
-	return n
 }
 
 func (g *Gimme) configure(address string, u *Upstream, pair certificate, secure bool, c Sidecar) error {
@@ -97,8 +89,8 @@ func (g *Gimme) configure(address string, u *Upstream, pair certificate, secure 
 	for name, text := range map[string][]byte{
 		"proxy.yaml":      b.Bytes(),
 		"upstream-secret": []byte(keys.SecretAccessKey + "\n"),
-		"datamap.yaml":    dataMap(orElse(c.Entries, 100), 0),
-		"policy.yaml":     policy(orElse(c.Rules, 10)),
+		"datamap.yaml":    dataMap(cmp.Or(c.Entries, 100), 0),
+		"policy.yaml":     policy(cmp.Or(c.Rules, 10)),
 	} {
 		if err := os.WriteFile(filepath.Join(g.folder, name), text, 0o600); err != nil {
 			return err

@@ -18,10 +18,9 @@ type scene struct {
 type measure struct {
 	name        string
 	connections []int
+	brief       []int // connections with -short
 	operations  func(*workload) []load.Operation
-	stretch     int      // how much longer than others it takes
-	without     []string // ways that cannot do it
-	long        bool     // left out with -short
+	stretch     int // how much longer than others it takes
 }
 
 // The names of ways.
@@ -107,31 +106,31 @@ func mixed(w *workload) []load.Operation {
 func scenes() []scene {
 	return []scene{
 		{files, false, peers, []measure{
-			{name: getSmall, connections: []int{1, 8, 64, 256}, operations: gets(rig.Small)},
-			{name: headSmall, connections: []int{1, 64}, operations: heads},
-			{name: getMedium, connections: []int{8}, operations: gets(rig.Medium), long: true},
-			{name: getLarge, connections: []int{1, 4}, operations: gets(rig.Large), stretch: 2},
+			{name: getSmall, connections: []int{1, 8, 64, 256}, brief: []int{1, 64}, operations: gets(rig.Small)},
+			{name: headSmall, connections: []int{1, 64}, brief: []int{64}, operations: heads},
+			{name: getMedium, connections: []int{8}, operations: gets(rig.Medium)},
+			{name: getLarge, connections: []int{1, 4}, brief: []int{4}, operations: gets(rig.Large), stretch: 2},
 			{name: list, connections: []int{8}, operations: lists, stretch: 2},
 		}},
 		{files, true, peers, []measure{
-			{name: getSmall, connections: []int{1, 64}, operations: gets(rig.Small)},
+			{name: getSmall, connections: []int{64}, brief: []int{64}, operations: gets(rig.Small)},
 			{name: getLarge, connections: []int{4}, operations: gets(rig.Large), stretch: 2},
 		}},
 		{sink, false, floors, []measure{
-			{name: putHashed, connections: []int{1, 4}, operations: puts(func(w *workload) *load.Body { return w.hashed }), stretch: 2},
-			{name: putPlain, connections: []int{4}, operations: puts(func(w *workload) *load.Body { return w.plain }), stretch: 2, long: true},
-			{name: putCRC32, connections: []int{4}, operations: puts(func(w *workload) *load.Body { return w.crc32 }), stretch: 2},
-			{name: putCRC64, connections: []int{4}, operations: puts(func(w *workload) *load.Body { return w.crc64 }), stretch: 2},
+			{name: putHashed, connections: []int{1, 4}, brief: []int{4}, operations: puts(func(w *workload) *load.Body { return w.hashed }), stretch: 2},
+			{name: putPlain, connections: []int{4}, operations: puts(func(w *workload) *load.Body { return w.plain }), stretch: 2},
+			{name: putCRC32, connections: []int{4}, brief: []int{4}, operations: puts(func(w *workload) *load.Body { return w.crc32 }), stretch: 2},
+			{name: putCRC64, connections: []int{4}, brief: []int{4}, operations: puts(func(w *workload) *load.Body { return w.crc64 }), stretch: 2},
 		}},
 		{sink, true, []string{nginx, goProxy, gimme}, []measure{
-			{name: putHashed, connections: []int{4}, operations: puts(func(w *workload) *load.Body { return w.hashed }), stretch: 2, long: true},
-			{name: putCRC64, connections: []int{4}, operations: puts(func(w *workload) *load.Body { return w.crc64 }), stretch: 2, long: true},
+			{name: putHashed, connections: []int{4}, operations: puts(func(w *workload) *load.Body { return w.hashed }), stretch: 2},
+			{name: putCRC64, connections: []int{4}, operations: puts(func(w *workload) *load.Body { return w.crc64 }), stretch: 2},
 		}},
 		{store, false, peers, []measure{
-			{name: getSmall, connections: []int{8, 64}, operations: gets(rig.Small), long: true},
-			{name: list, connections: []int{8}, operations: lists, long: true, stretch: 2},
-			{name: getLarge, connections: []int{4}, operations: gets(rig.Large), long: true, stretch: 2},
-			{name: putHashed, connections: []int{2}, operations: puts(func(w *workload) *load.Body { return w.hashed }), long: true, stretch: 2},
+			{name: getSmall, connections: []int{64}, operations: gets(rig.Small)},
+			{name: list, connections: []int{8}, operations: lists, stretch: 2},
+			{name: getLarge, connections: []int{4}, operations: gets(rig.Large), stretch: 2},
+			{name: putHashed, connections: []int{2}, operations: puts(func(w *workload) *load.Body { return w.hashed }), stretch: 2},
 			{name: mixedReads, connections: []int{32}, operations: mixed, stretch: 2},
 		}},
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,11 @@ func TestEveryBudgetIsMeasured(t *testing.T) {
 	names := make(map[string]bool)
 	for _, s := range scenes() {
 		for _, m := range s.cases {
+			for _, n := range m.brief {
+				if !slices.Contains(m.connections, n) {
+					t.Errorf("%s with %d connections is measured with -short alone", m.name, n)
+				}
+			}
 			for _, n := range m.connections {
 				p := place{m.name, n, s.secure, s.upstream}
 				if names[p.String()] {

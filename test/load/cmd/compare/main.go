@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -55,7 +56,7 @@ func parse(args []string) (settings, error) {
 	f.StringVar(&s.page, "page", "", "`file` whose figures are renewed, such as ../../docs/performance.md; its plots go into a folder beside it")
 	f.BoolVar(&s.short, "short", false, "a few minutes: fewer cases, rounds and seconds")
 	f.IntVar(&s.rounds, "rounds", 0, "`number` of rounds (5; 3 with -short)")
-	f.DurationVar(&s.duration, "duration", 0, "measured `time` of each round and way (1.5s; 1s with -short)")
+	f.DurationVar(&s.duration, "duration", time.Second, "measured `time` of each round and way; twice that where requests are large")
 	f.Func("from", "measure nothing, and read the figures of this `file`; may be given several times", func(v string) error {
 		s.from = append(s.from, v)
 		return nil
@@ -74,19 +75,10 @@ func parse(args []string) (settings, error) {
 	if err := f.Parse(args); err != nil {
 		return settings{}, err
 	}
-	standard := struct {
-		rounds   int
-		duration time.Duration
-	}{5, 1500 * time.Millisecond}
-	if s.short {
-		standard.rounds, standard.duration = 3, time.Second
+	if s.rounds == 0 && s.short {
+		s.rounds = 3
 	}
-	if s.rounds == 0 {
-		s.rounds = standard.rounds
-	}
-	if s.duration == 0 {
-		s.duration = standard.duration
-	}
+	s.rounds = cmp.Or(s.rounds, 5)
 	return s, nil
 }
 

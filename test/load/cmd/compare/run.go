@@ -65,8 +65,10 @@ func caseName(name string, s scene, connections int) string {
 
 // play runs the cases of one scene that are wanted.
 func (c *comparison) play(ctx context.Context, s scene) error {
-	s.cases = slices.DeleteFunc(s.cases, func(m measure) bool { return m.long && c.short })
 	for i, m := range s.cases {
+		if c.short {
+			m.connections = m.brief
+		}
 		s.cases[i].connections = slices.DeleteFunc(m.connections, func(n int) bool {
 			return c.cases != nil && !c.cases.MatchString(caseName(m.name, s, n))
 		})
@@ -158,9 +160,6 @@ func (c *comparison) measure(ctx context.Context, s scene, m measure, connection
 	plan := load.Plan{Operations: m.operations(c.work), Connections: connections, WarmUp: time.Duration(float64(c.duration) * warmUp), Duration: duration}
 	turns := make([]*rig.Way, 0, len(ways))
 	for _, alternatives := range ways {
-		if slices.Contains(m.without, alternatives[0].Name) {
-			continue
-		}
 		best, err := better(ctx, alternatives, u, plan)
 		if err != nil {
 			return err

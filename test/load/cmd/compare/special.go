@@ -79,8 +79,11 @@ func (c *comparison) flatness(ctx context.Context) error {
 		ways = append(ways, g.Way)
 	}
 	plan := load.Plan{Operations: c.rig.Gets(rig.Small), Connections: 64, WarmUp: time.Duration(float64(c.duration) * warmUp), Duration: c.duration}
-	// Ten per cent are little beside what one round differs from the next.
-	return c.alternate(ctx, flat, 2*c.rounds, ways, u, func(w *rig.Way) (sample, error) {
+	rounds := 2 * c.rounds // ten per cent are little beside what one round differs from the next
+	if c.short {
+		rounds = c.rounds
+	}
+	return c.alternate(ctx, flat, rounds, ways, u, func(w *rig.Way) (sample, error) {
 		got, err := take(ctx, w, u, plan)
 		got.Case = flat
 		return got, err
@@ -116,8 +119,11 @@ func (c *comparison) reload(ctx context.Context) error {
 		return err
 	}
 	plan := load.Plan{Operations: c.rig.Gets(rig.Small), Connections: 64, Rate: reloadRate, WarmUp: time.Second, Duration: (reloadTimes + 1) * reloadEvery}
-	generation := 0
-	for round := range min(c.rounds, 3) {
+	rounds, generation := min(c.rounds, 3), 0
+	if c.short {
+		rounds = 1
+	}
+	for round := range rounds {
 		for _, reloads := range []bool{false, true} {
 			name := "none"
 			if reloads {
