@@ -44,6 +44,7 @@ type Plan struct {
 
 	WarmUp   time.Duration // what ends in it is not counted
 	Duration time.Duration // of what is counted
+	Requests int           // that are made at the most, after which the run ends; 0: as many as the time has room for
 	ReadRate int           // bytes of an answer that a connection takes in a second; 0: as they come
 	Digest   bool          // the content of answers is held against Operation.SHA256
 
@@ -67,6 +68,7 @@ type run struct {
 	tls     *tls.Config // nil: plain
 	signers []*signer
 	state   atomic.Int32
+	made    atomic.Int64 // requests that were begun
 	turn    atomic.Int64 // counts requests, from anywhere: no run is to begin with the same ones
 	open    atomic.Int64 // answers that are being read
 }
@@ -82,27 +84,28 @@ func Run(ctx context.Context, p Plan) (Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	tallies := make([]tally, p.Connections)
-	var due chan time.Time
-	var wg sync.WaitGroup
-	if p.Rate > 0 {
-		due = make(chan time.Time, int(p.Rate*(p.WarmUp+p.Duration).Seconds())+1)
-		wg.Go(func() { r.schedule(ctx, due) })
+	var began time.Time
+	begin := func() {
+		call(p.Begin)
+		began = time.Now()
+		r.state.Store(measuring)
 	}
-	for i := range tallies {
-		wg.Go(func() { r.serve(ctx, due, &tallies[i]) })
+	if p.WarmUp == 0 {
+		begin()
 	}
-	wait(ctx, p.WarmUp)
-	call(p.Begin)
-	r.state.Store(measuring)
-	began := time.Now()
-	wait(ctx, p.Duration)
+	done := r.start(ctx, tallies)
+	if p.WarmUp > 0 {
+		wait(ctx, done, p.WarmUp)
+		begin()
+	}
+	wait(ctx, done, p.Duration)
 	r.state.Store(ended)
 	elapsed := time.Since(began)
 	open := r.open.Load()
 	call(p.End)
 	err = ctx.Err()
-	cancel() // closes connections that still wait
-	wg.Wait()
+	cancel() // cuts connections that still wait
+	<-done
 	result := sum(tallies, elapsed)
 	result.Open = int(open)
 	return result, err
@@ -140,6 +143,26 @@ func newRun(p Plan) (*run, error) {
 	return r, nil
 }
 
+// start has every connection make its requests. The channel is closed when all
+// have ended.
+func (r *run) start(ctx context.Context, tallies []tally) (done chan struct{}) {
+	var due chan time.Time
+	var wg sync.WaitGroup
+	if r.Rate > 0 {
+		due = make(chan time.Time, int(r.Rate*(r.WarmUp+r.Duration).Seconds())+1)
+		wg.Go(func() { r.schedule(ctx, due) })
+	}
+	for i := range tallies {
+		wg.Go(func() { r.serve(ctx, due, &tallies[i]) })
+	}
+	done = make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	return done
+}
+
 // schedule says when each request of an open loop is to start. It never waits
 // for those who make them.
 func (r *run) schedule(ctx context.Context, due chan<- time.Time) {
@@ -173,6 +196,9 @@ func (r *run) serve(ctx context.Context, due <-chan time.Time, t *tally) {
 			}
 			start = at // not now: waiting for a free connection is part of what a client waits
 		}
+		if n := r.made.Add(1); r.Requests > 0 && n > int64(r.Requests) {
+			return
+		}
 		turn := r.turn.Add(1) - 1
 		op := &r.Operations[turn%int64(len(r.Operations))]
 		bytes, err := c.do(ctx, op, r.signers[turn%int64(len(r.signers))])
@@ -186,7 +212,7 @@ func (r *run) serve(ctx context.Context, due <-chan time.Time, t *tally) {
 			t.late(time.Since(start))
 		}
 		if err != nil {
-			wait(ctx, 5*time.Millisecond) // a server that is gone is not to be hammered
+			wait(ctx, nil, 5*time.Millisecond) // a server that is gone is not to be hammered
 		}
 	}
 }
@@ -200,10 +226,11 @@ func (r *run) left(due <-chan time.Time, t *tally) {
 	}
 }
 
-// wait returns after d, or when ctx has ended.
-func wait(ctx context.Context, d time.Duration) {
+// wait returns after d, or when ctx has ended or done is closed.
+func wait(ctx context.Context, done <-chan struct{}, d time.Duration) {
 	select {
 	case <-ctx.Done():
+	case <-done:
 	case <-time.After(d):
 	}
 }

@@ -117,12 +117,12 @@ func TestEveryOperation(t *testing.T) {
 				load.Put("lake", "crc32", trailer("x-amz-checksum-crc32")),
 				load.Put("lake", "crc64", trailer("x-amz-checksum-crc64nvme")),
 			}
-			got, err := load.Run(t.Context(), load.Plan{Target: s.target(alice, bob), Operations: operations, Connections: 3, Duration: 300 * time.Millisecond, Digest: true})
-			if err != nil || got.Errors != 0 || got.Requests < 2*len(operations) {
+			got, err := load.Run(t.Context(), load.Plan{Target: s.target(alice, bob), Operations: operations, Connections: 3, Duration: time.Minute, Requests: 10 * len(operations), Digest: true})
+			if err != nil || got.Errors != 0 || got.Requests != 10*len(operations) {
 				t.Fatalf("%d requests, %d errors %q, %v", got.Requests, got.Errors, got.Faults, err)
 			}
-			// Five of seven move the content; the first and the last turn need not be whole.
-			if want := int64(got.Requests * len(s.content) * 5 / 7); got.Bytes < want*9/10 || got.Bytes > want*11/10 {
+			// Five of seven move the content, and frames and a listing are little beside it.
+			if want := int64(50 * len(s.content)); got.Bytes < want || got.Bytes > want*11/10 {
 				t.Errorf("%d requests came to %d bytes", got.Requests, got.Bytes)
 			}
 			s.mu.Lock()
@@ -164,7 +164,9 @@ func TestFaults(t *testing.T) {
 			w.Write(content[:10<<10])
 			panic(http.ErrAbortHandler)
 		}, get, "EOF"},
-		{"no body is read", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "too large", http.StatusRequestEntityTooLarge) },
+		{"no body is read", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+		},
 			load.Put("lake", "key", load.Unsigned(make([]byte, 64<<20))), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -173,12 +175,12 @@ func TestFaults(t *testing.T) {
 			defer s.Close()
 			got, err := load.Run(t.Context(), load.Plan{
 				Target: load.Target{URL: s.URL, Region: "eu-west-1", Credentials: []aws.Credentials{alice}}, Operations: []load.Operation{c.op},
-				Connections: 1, Duration: time.Second, Digest: true,
+				Connections: 1, Duration: time.Minute, Requests: 2, Digest: true,
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Requests != 0 || got.Errors == 0 || len(got.Latencies) != 0 || !strings.Contains(strings.Join(got.Faults, "\n"), c.want) {
+			if got.Requests != 0 || got.Errors != 2 || len(got.Latencies) != 0 || !strings.Contains(strings.Join(got.Faults, "\n"), c.want) {
 				t.Errorf("%d requests, %d errors, %q; want errors with %q", got.Requests, got.Errors, got.Faults, c.want)
 			}
 		})
@@ -246,19 +248,21 @@ func TestOpenLoopWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Of the 40 that were due in 400 ms, 30 have waited for more than 100 ms.
-	if n := slower(open, 100*time.Millisecond); n < 25 || n > 35 || open.Errors != 0 {
-		t.Errorf("%d of %d requests took more than 100 ms, want 30; %d errors %q", n, open.Requests, open.Errors, open.Faults)
+	waited := slower(open, 100*time.Millisecond)
+	if waited < 30 || open.Errors != 0 {
+		t.Errorf("%d of %d requests took more than 100 ms, want 30 at least; %d errors %q", waited, open.Requests, open.Errors, open.Faults)
 	}
-	if open.Requests < 90 || open.Requests > 101 {
-		t.Errorf("%d requests in a second, want 100", open.Requests)
+	if n := open.Requests + open.Late; n < 95 || n > 101 {
+		t.Errorf("%d requests were due in a second, want 100", n)
 	}
 	plan.Target, plan.Rate = pausing(t, 400*time.Millisecond), 0
 	closed, err := load.Run(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := slower(closed, 100*time.Millisecond); n != 1 {
-		t.Errorf("in a closed loop %d took more than 100 ms, want 1", n)
+	// One, on a machine that does nothing else.
+	if n := slower(closed, 100*time.Millisecond); n < 1 || n > waited/3 {
+		t.Errorf("in a closed loop %d took more than 100 ms, in an open one %d", n, waited)
 	}
 }
 
@@ -270,7 +274,7 @@ func TestOpenLoopCountsWhatHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Requests != 4 || got.Late < 40 || got.Late > 47 || len(got.Latencies) != got.Requests+got.Late {
+	if most := int(100*got.Elapsed.Seconds()) - 3; got.Requests != 4 || got.Late < 45 || got.Late > most || len(got.Latencies) != got.Requests+got.Late {
 		t.Errorf("%d requests, %d late, %d latencies; want 4 requests and 46 late", got.Requests, got.Late, len(got.Latencies))
 	}
 	if s := got.Slowest(); s < 400*time.Millisecond {
@@ -282,7 +286,7 @@ func TestOpenLoopCountsWhatHangs(t *testing.T) {
 func TestSlowReaders(t *testing.T) {
 	s := newServer(t, false)
 	got, err := load.Run(t.Context(), load.Plan{
-		Target: s.target(alice), Operations: []load.Operation{load.Get("lake", "key", s.content)}, Connections: 8, ReadRate: 100 << 10, WarmUp: 200 * time.Millisecond, Duration: 300 * time.Millisecond,
+		Target: s.target(alice), Operations: []load.Operation{load.Get("lake", "key", s.content)}, Connections: 8, ReadRate: 100 << 10, WarmUp: time.Second, Duration: 300 * time.Millisecond,
 	})
 	if err != nil || got.Open != 8 || got.Errors != 0 || got.Requests != 0 { // one takes 3 s
 		t.Errorf("%d open, %d requests, %d errors %q, %v; want 8 open and nothing else", got.Open, got.Requests, got.Errors, got.Faults, err)
@@ -308,7 +312,7 @@ func TestWarmUp(t *testing.T) {
 	if n := ended.Load() - began.Load(); began.Load() == 0 || max(n, int64(got.Requests))-min(n, int64(got.Requests)) > 2 {
 		t.Errorf("%d requests before, %d in the measured time, %d counted", began.Load(), n, got.Requests)
 	}
-	if e := got.Elapsed; e < 200*time.Millisecond || e > 400*time.Millisecond || got.PerSecond() > float64(got.Requests)*5 {
+	if e := got.Elapsed; e < 200*time.Millisecond || got.PerSecond() > float64(got.Requests)*5 {
 		t.Errorf("it took %v, %.0f requests a second of %d", e, got.PerSecond(), got.Requests)
 	}
 }
