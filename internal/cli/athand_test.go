@@ -25,8 +25,9 @@ type asked struct {
 // ask runs credential-process as SDKs do.
 func (r race) ask(t *testing.T, env ...string) asked {
 	t.Helper()
-	c := exec.Command(r.gimme.Path, r.gimme.Args[1:]...)
-	c.Env = append(append([]string{"GODEBUG=inittrace=1", "GIMME_NO_LOGIN=true"}, r.gimme.Env...), env...)
+	args := r.CachedCredentials(r.gimme).Args
+	c := exec.Command(args[0], args[1:]...)
+	c.Env = append(append([]string{"GODEBUG=inittrace=1", "GIMME_NO_LOGIN=true"}, r.Env...), env...)
 	var out, trace bytes.Buffer
 	c.Stdout, c.Stderr = &out, &trace
 	err := c.Run()
@@ -42,7 +43,7 @@ func (r race) ask(t *testing.T, env ...string) asked {
 // put puts credentials at hand.
 func (r race) put(t *testing.T, id string, issued time.Time) {
 	t.Helper()
-	if err := r.store.PutCredentials(r.key, &store.Credentials{
+	if err := r.Store.PutCredentials(r.Key, &store.Credentials{
 		AccessKeyID: id, SecretAccessKey: secret.New("secret-of-" + id), SessionToken: secret.New("token"),
 		Issued: issued, Expires: issued.Add(time.Hour), Role: "arn:aws:iam::111122223333:role/data-engineering",
 	}); err != nil {
@@ -70,7 +71,7 @@ func TestAnswersAtHand(t *testing.T) {
 	if got := r.ask(t); !got.early || got.out != first.out {
 		t.Fatalf("%+v, want what came first", got)
 	}
-	note := filepath.Join(r.folder, "at-hand", "sidecar.json")
+	note := filepath.Join(r.Folder, "at-hand", "sidecar.json")
 	if data, err := os.ReadFile(note); err != nil || bytes.Contains(data, []byte("secret-of")) {
 		t.Errorf("the note says %s, %v", data, err)
 	}
@@ -98,13 +99,13 @@ func TestAnswersAtHand(t *testing.T) {
 	}{
 		"other credentials":     {func(t *testing.T) { r.put(t, "AKIDTWO", time.Now()) }, nil, "AKIDTWO"},
 		"expired credentials":   {func(t *testing.T) { r.put(t, "AKIDOLD", time.Now().Add(-2*time.Hour)) }, nil, ""},
-		"none any more":         {func(t *testing.T) { must(t, r.store.DropCredentials(r.key)) }, nil, ""},
-		"others may read them":  {func(t *testing.T) { must(t, os.Chmod(r.store.CredentialsPath(r.key), 0o644)) }, nil, ""},
-		"another configuration": {func(t *testing.T) { must(t, os.WriteFile(r.config, []byte("profiles: {}\n"), 0o600)) }, nil, ""},
+		"none any more":         {func(t *testing.T) { must(t, r.Store.DropCredentials(r.Key)) }, nil, ""},
+		"others may read them":  {func(t *testing.T) { must(t, os.Chmod(r.Store.CredentialsPath(r.Key), 0o644)) }, nil, ""},
+		"another configuration": {func(t *testing.T) { must(t, os.WriteFile(r.Config, []byte("profiles: {}\n"), 0o600)) }, nil, ""},
 		"the same, written anew": {func(t *testing.T) {
-			data, err := os.ReadFile(r.config)
+			data, err := os.ReadFile(r.Config)
 			must(t, err)
-			must(t, os.WriteFile(r.config, data, 0o600))
+			must(t, os.WriteFile(r.Config, data, 0o600))
 		}, nil, "AKIDONE"},
 		"another address":         {func(*testing.T) {}, []string{"GIMME_ADDRESS=https://other.sidecar.example"}, ""},
 		"a job":                   {func(*testing.T) {}, []string{"CI=true"}, ""},
@@ -115,7 +116,7 @@ func TestAnswersAtHand(t *testing.T) {
 		"no note":                 {func(t *testing.T) { must(t, os.Remove(note)) }, nil, "AKIDONE"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config, err := os.ReadFile(r.config)
+			config, err := os.ReadFile(r.Config)
 			must(t, err)
 			again(t)
 			row.change(t)
@@ -123,13 +124,13 @@ func TestAnswersAtHand(t *testing.T) {
 			if got.early || row.want == "" && (got.out != "" || got.code == 0) || !strings.Contains(got.out, row.want) {
 				t.Errorf("%+v, want %q", got, row.want)
 			}
-			must(t, os.WriteFile(r.config, config, 0o600))
+			must(t, os.WriteFile(r.Config, config, 0o600))
 			must(t, os.RemoveAll(note))
 		})
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -1,128 +1,159 @@
 package cli_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
+	"strings"
 	"testing"
-	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/gimme-broker/gimme/internal/cli"
-	"github.com/gimme-broker/gimme/internal/secret"
-	"github.com/gimme-broker/gimme/internal/store"
+	"github.com/gimme-broker/gimme/pkg/audit"
+	"github.com/gimme-broker/gimme/test/process"
 )
 
-// mostTimes is how many times longer than a program that prints a constant a
-// cached credential_process may take, whole process against whole process.
-const mostTimes = 2.5
+// How many times longer than a program that prints a constant gimme may take,
+// whole process against whole process: a cached credential_process, and any
+// other command that only has to say something.
+const (
+	mostTimesCached = 2.5
+	mostTimes       = 12
+)
 
-// A race of two programs, from start to end, in turn.
+// A race has gimme and that program, built as releases are.
 type race struct {
-	constant, gimme *exec.Cmd // to be copied
-	config, key     string
-	store           *store.Store
-	folder          string // of the store
+	*process.Home
+	constant, gimme string
 }
 
-// newRace builds both as releases are built, and puts credentials at hand.
 func newRace(t testing.TB) race {
 	t.Helper()
 	folder := t.TempDir()
 	build := func(name, from string) string {
-		out := filepath.Join(folder, name)
-		if runtime.GOOS == "windows" {
-			out += ".exe"
+		path, err := process.Build("../..", from, folder, name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		c := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, from)
-		c.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if said, err := c.CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", from, err, said)
-		}
-		return out
+		return path
 	}
-	r := race{constant: exec.Command(build("constant", "./testdata/constant")), gimme: exec.Command(build("gimme", "../../cmd/gimme"), "credential-process", "--profile", "sidecar")}
-	home := t.TempDir()
-	env := map[string]string{"HOME": home, "GIMME_CONFIG": filepath.Join(home, "config.yaml"), "GIMME_STATE_DIR": filepath.Join(home, "state")}
-	for name, value := range env {
-		r.gimme.Env = append(r.gimme.Env, name+"="+value)
-	}
-	r.constant.Env = r.gimme.Env
-	settings := "profiles:\n  sidecar:\n    address: https://s3.sidecar.example\n    role: data-engineering\n"
-	if err := os.WriteFile(env["GIMME_CONFIG"], []byte(settings), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	key, err := cli.ProcessKey(cli.App{Getenv: func(name string) string { return env[name] }}, "sidecar")
+	home, err := process.NewHome(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now()
-	r.config, r.key, r.folder = env["GIMME_CONFIG"], key, env["GIMME_STATE_DIR"]
-	r.store = store.Open(r.folder, store.Options{})
-	err = r.store.PutCredentials(key, &store.Credentials{
-		AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret.New("secret"), SessionToken: secret.New("g1." + string(bytes.Repeat([]byte("x"), 1000))),
-		Issued: now, Expires: now.Add(time.Hour), Role: "arn:aws:iam::111122223333:role/data-engineering", Endpoint: "https://s3.sidecar.example",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return race{home, build("constant", "./test/process/constant"), build("gimme", "./cmd/gimme")}
 }
 
-// run times both, n times each, and sorts the times.
-func (r race) run(t testing.TB, n int) (constant, gimme []time.Duration) {
+// against runs a program and the constant one n times each, in turn. It returns
+// how many times longer the program took, and its median in milliseconds.
+func (r race) against(t testing.TB, n int, p process.Program) (times, ms float64) {
 	t.Helper()
-	once := func(like *exec.Cmd) time.Duration {
-		c := exec.Command(like.Path, like.Args[1:]...)
-		c.Env = like.Env
-		var out bytes.Buffer
-		c.Stdout = &out
-		began := time.Now()
-		err := c.Run()
-		took := time.Since(began)
-		if err != nil || !json.Valid(out.Bytes()) {
-			t.Fatalf("%s: %v: %s", c, err, &out)
-		}
-		return took
+	took, err := process.InTurn(n, process.Program{Args: []string{r.constant}}, p)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for range n {
-		constant, gimme = append(constant, once(r.constant)), append(gimme, once(r.gimme))
-	}
-	slices.Sort(constant)
-	slices.Sort(gimme)
-	return constant, gimme
+	return process.Times(took[1], took[0]), process.Median(took[1]).Seconds() * 1000
 }
 
-// The best of some rounds counts: what else goes on makes both slower, and
-// never gimme faster.
+// best is the fewest times of some rounds: what else goes on makes both slower,
+// and never gimme faster. It ends as soon as they are few enough.
+func (r race) best(t testing.TB, enough float64, n int, p process.Program) float64 {
+	best, _ := r.against(t, n, p)
+	for range 20 {
+		if best <= enough {
+			break
+		}
+		again, _ := r.against(t, n, p)
+		best = min(best, again)
+	}
+	return best
+}
+
+const shows = "GODEBUG=inittrace=1 shows what starts up"
+
 func TestStartUp(t *testing.T) {
 	r := newRace(t)
-	best := 0.0
-	for range 20 {
-		constant, gimme := r.run(t, 20)
-		times := float64(gimme[10]) / float64(constant[10])
-		if best == 0 || times < best {
-			best = times
-		}
-		if best <= mostTimes {
-			return
+	if times := r.best(t, mostTimesCached, 20, r.CachedCredentials(r.gimme)); times > mostTimesCached {
+		t.Errorf("a cached credential-process takes %.2f times a program that prints a constant, more than %.1f; %s", times, mostTimesCached, shows)
+	}
+	for _, p := range r.programs(t) {
+		if times := r.best(t, mostTimes, 5, p); times > mostTimes {
+			t.Errorf("%s takes %.1f times a program that prints a constant, more than %d; %s", p.Name, times, mostTimes, shows)
 		}
 	}
-	t.Errorf("a cached credential-process takes %.2f times a program that prints a constant, more than %.1f; GODEBUG=inittrace=1 shows what starts up", best, mostTimes)
 }
 
-// BenchmarkStartUp runs both 100 times, in turn.
+// programs are all commands, with what each can do at once: its help, and where
+// that needs little, its work.
+func (r race) programs(t testing.TB) []process.Program {
+	t.Helper()
+	folder := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		must(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		must(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	dataMap := write("datamap.yaml", "SENSITIVE:\n  - {repo: S3, attributes: [lake/customers/]}\n")
+	policies := filepath.Dir(write("policies/customers.yaml", "name: customers\ndata: [SENSITIVE]\nrules:\n  - reads: [{data: [SENSITIVE]}]\n"))
+	log := filepath.Join(folder, "audit.jsonl")
+	l, err := audit.Open(log)
+	must(t, err)
+	must(t, l.Write(audit.Event{ID: "C5UTGYOSCVMPLBGRYMRCLXS5XL", Kind: audit.KindAdmin, Request: &audit.Request{Operation: "start"}}))
+	must(t, l.Close())
+
+	lines := [][]string{
+		{}, {"--version"}, {"version"}, {"help", "s3"}, {"man"}, {"man", "s3"},
+		{"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"completion", "powershell"},
+		{"__complete", "s3", "--profile", ""},
+		{"status"}, {"status", "--json"},
+		{"policy", "check", dataMap, policies},
+		{"log", "verify", log},
+	}
+	var add func(above []string, c *cobra.Command)
+	add = func(above []string, c *cobra.Command) {
+		path := append(slices.Clone(above), c.Name())
+		lines = append(lines, append(slices.Clone(path), "--help"))
+		for _, sub := range c.Commands() {
+			add(path, sub)
+		}
+	}
+	for _, c := range cli.Commands() {
+		add(nil, c)
+	}
+	var all []process.Program
+	for _, line := range lines {
+		p := r.Program(r.gimme, line...)
+		p.Name = strings.ReplaceAll(strings.Join(append([]string{"gimme"}, line...), " "), folder+string(filepath.Separator), "")
+		all = append(all, p)
+	}
+	return all
+}
+
+// BenchmarkStartUp runs each program 40 times, in turn with the constant one.
+// The aws CLI is there to compare with, where there is one.
 func BenchmarkStartUp(b *testing.B) {
 	r := newRace(b)
-	for b.Loop() {
-		constant, gimme := r.run(b, 100)
-		ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-		b.ReportMetric(ms(constant[50]), "constant-ms")
-		b.ReportMetric(ms(gimme[50]), "gimme-ms")
-		b.ReportMetric(ms(gimme[99]), "gimme-p99-ms")
-		b.ReportMetric(float64(gimme[50])/float64(constant[50]), "times")
+	cached := r.CachedCredentials(r.gimme)
+	cached.Name = "gimme credential-process, cached"
+	all := append([]process.Program{{Name: "constant", Args: []string{r.constant}}, cached}, r.programs(b)...)
+	if aws, err := exec.LookPath("aws"); err == nil {
+		all = append(all, process.Program{Name: "aws --version", Args: []string{aws, "--version"}, Env: os.Environ()})
+	}
+	for _, p := range all {
+		b.Run(p.Name, func(b *testing.B) {
+			n := 40
+			if p.Args[0] != r.gimme && p.Args[0] != r.constant {
+				n = 5
+			}
+			for b.Loop() {
+				times, ms := r.against(b, n, p)
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(ms, "ms")
+				b.ReportMetric(times, "times")
+			}
+		})
 	}
 }
