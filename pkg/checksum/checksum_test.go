@@ -137,3 +137,21 @@ func TestUnderFIPS(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkSum is each of them over 64 KiB, as a body is read.
+func BenchmarkSum(b *testing.B) {
+	data, sum := make([]byte, 64<<10), make([]byte, 0, 64)
+	for _, header := range checksum.Headers() {
+		a, _ := checksum.ForHeader(header)
+		b.Run(a.Name(), func(b *testing.B) {
+			h := a.New()
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				h.Reset()
+				h.Write(data)
+				sum = h.Sum(sum[:0])
+			}
+		})
+	}
+}

@@ -370,17 +370,19 @@ func FuzzCopySource(f *testing.F) {
 	})
 }
 
+// BenchmarkParse is what it takes to know what a request is.
 func BenchmarkParse(b *testing.B) {
 	for name, r := range map[string]s3api.Request{
 		"PutObject": request("PUT /bucket/a/b/c?x-id=PutObject", "Content-Type: text/plain", "X-Amz-Sdk-Checksum-Algorithm: CRC32",
 			"X-Amz-Checksum-Crc32: AAAAAA==", "X-Amz-Meta-A: 1", "User-Agent: x"),
-		"GetObject": request("GET /bucket/a/b/c?x-id=GetObject", "Accept-Encoding: identity", "Amz-Sdk-Invocation-Id: x", "Amz-Sdk-Request: attempt=1"),
+		"GetObject":     request("GET /bucket/a/b/c?x-id=GetObject", "Accept-Encoding: identity", "Amz-Sdk-Invocation-Id: x", "Amz-Sdk-Request: attempt=1"),
+		"ListObjectsV2": request("GET /bucket?list-type=2&prefix=a/b/&delimiter=/&max-keys=1000", "User-Agent: x"),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := s3api.Parse(r); err != nil {
-					b.Fatal(err)
+				if c, err := s3api.Parse(r); err != nil || c.Operation != name {
+					b.Fatal(c, err)
 				}
 			}
 		})
