@@ -42,7 +42,7 @@ bin/rclone: .ci/rclone/go.mod .ci/rclone/go.sum
 bin/goreleaser: .ci/goreleaser/go.mod .ci/goreleaser/go.sum
 	cd .ci/goreleaser && go build -o ../../bin/ tool
 
-bin/staticcheck bin/govulncheck &: .ci/tools/go.mod .ci/tools/go.sum
+bin/staticcheck bin/govulncheck bin/benchstat &: .ci/tools/go.mod .ci/tools/go.sum
 	cd .ci/tools && go build -o ../../bin/ tool
 
 # --- what can be done -------------------------------------------------------
@@ -88,9 +88,18 @@ release-check: bin/goreleaser ## check the release configuration and build every
 fuzz: ## every fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)
 
-.PHONY: bench
-bench: ## every benchmark (BENCH=Name for some)
-	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+.PHONY: bench bench-functions bench-processes
+bench: $(if $(filter .,$(BENCH)),bench-functions bench-processes bench-load,bench-functions) ## functions, whole processes, and the sidecar under load (BENCH=Name for some functions alone)
+
+bench-functions: ## every benchmark of a function, with what it allocates (BENCH=Name for some)
+	go test -run '^$$' -bench '$(BENCH)' -skip '^BenchmarkStartUp$$' -benchmem ./...
+
+bench-processes: ## how long commands take, whole processes, beside a program that prints a constant
+	go test -run '^$$' -bench '^BenchmarkStartUp$$' -benchtime 1x ./internal/cli
+
+.PHONY: regress
+regress: bin/benchstat ## compare hot paths with those of the commit in .ci/baseline, or BASE=COMMIT; more than 15 % worse fails
+	go run ./test/regress $(if $(BASE),-base '$(BASE)')
 
 .PHONY: bench-load
 bench-load: bin/versitygw bin/rclone ## the sidecar under load, beside others (LOAD='-short'; docs/performance.md)
@@ -104,7 +113,7 @@ bench-policy: ## decisions by size, and beside those of Cedar, OPA and Casbin
 	cd test/engines && go test -run '^$$' -bench . -benchmem .
 
 .PHONY: ci
-ci: packages lint vuln test release-check ## all that a change has to pass
+ci: packages lint vuln regress test release-check ## all that a change has to pass
 
 .PHONY: clean
 clean: ## remove what was built
