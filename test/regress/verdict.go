@@ -24,6 +24,7 @@ type figure struct {
 	name, unit  string
 	before, now float64 // medians
 	change      float64 // of before; 0 where it may be noise, infinite where before was nothing
+	spread      float64 // of the runs about their median, as a part of it; the larger of both
 	said        string  // by benchstat of the change
 }
 
@@ -141,10 +142,14 @@ func parse(table []byte) ([]figure, error) {
 			continue // a heading, a mean of all, a benchmark that one of the files has not
 		}
 		f := figure{name: pkg + "." + name, unit: unit, said: record[5]}
-		var faults [3]error
+		var faults [5]error
+		var was, is float64
 		f.before, faults[0] = strconv.ParseFloat(record[1], 64)
 		f.now, faults[1] = strconv.ParseFloat(record[3], 64)
 		f.change, faults[2] = change(record[5])
+		was, faults[3] = spread(record[2])
+		is, faults[4] = spread(record[4])
+		f.spread = max(was, is)
 		if math.IsInf(f.change, 1) {
 			f.said = "from nothing"
 		}
@@ -153,6 +158,24 @@ func parse(table []byte) ([]figure, error) {
 		}
 		all = append(all, f)
 	}
+}
+
+// spread reads benchstat's word for one: "3%", or "∞" where there were too few
+// runs.
+func spread(said string) (float64, error) {
+	if said == "∞" {
+		return math.Inf(1), nil
+	}
+	return percent(said)
+}
+
+func percent(said string) (float64, error) {
+	text, ok := strings.CutSuffix(said, "%")
+	if !ok {
+		return 0, fmt.Errorf("%q is no percentage", said)
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	return n / 100, err
 }
 
 // change reads benchstat's word for one: "+3.20%", "~" for what may be noise,
@@ -164,12 +187,7 @@ func change(said string) (float64, error) {
 	case "?":
 		return math.Inf(1), nil
 	}
-	percent, ok := strings.CutSuffix(said, "%")
-	if !ok {
-		return 0, fmt.Errorf("%q is no change", said)
-	}
-	n, err := strconv.ParseFloat(percent, 64)
-	return n / 100, err
+	return percent(said)
 }
 
 // lost are the figures that are worse by too much.
@@ -181,6 +199,16 @@ func (c *comparison) lost() []figure {
 		}
 	}
 	return lost
+}
+
+// vague counts the figures in which a loss may hide.
+func (c *comparison) vague() (n int) {
+	for _, f := range c.figures {
+		if f.spread > most {
+			n++
+		}
+	}
+	return n
 }
 
 // only is the part of suites that figures are of.
@@ -224,6 +252,9 @@ func (c *comparison) print(w io.Writer) {
 	t.Flush()
 	for _, name := range c.fresh {
 		fmt.Fprintf(w, "%s is new: the baseline does not have it\n", name)
+	}
+	if n := c.vague(); n > 0 {
+		fmt.Fprintf(w, "%d figures vary by more than %.0f %% by themselves, so that a loss may hide in them: the machine is busy with other things\n", n, 100*most)
 	}
 	fmt.Fprintf(w, "regress: %d figures compared, %d worse by more than %.0f %%\n", len(c.figures), len(c.lost()), 100*most)
 }

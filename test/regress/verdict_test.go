@@ -44,21 +44,22 @@ func TestVerdict(t *testing.T) {
 	for name, row := range map[string]struct {
 		base, here samples
 		lost       []string // units
+		vague      int
 		err        string
 	}{
-		"the same":                    {one(measured(8, 1000, 0.02, 2)), one(measured(8, 1001, 0.02, 2)), nil, ""},
-		"faster":                      {one(measured(8, 1000, 0.02, 2)), one(measured(8, 500, 0.02, 2)), nil, ""},
-		"a loss of 30 %":              {one(measured(8, 1000, 0.02, 2)), one(measured(8, 1300, 0.02, 2)), []string{"sec/op"}, ""},
-		"a loss of 10 %":              {one(measured(8, 1000, 0.02, 2)), one(measured(8, 1100, 0.02, 2)), nil, ""},
-		"noise of 60 %":               {one(measured(8, 1000, 0.6, 2)), one(measured(8, 1200, 0.6, 2)), nil, ""},
-		"a loss of 30 % in noise":     {one(measured(8, 1000, 0.1, 2)), one(measured(8, 1300, 0.1, 2)), []string{"sec/op"}, ""},
-		"one more allocation":         {one(measured(8, 1000, 0.02, 2)), one(measured(8, 1000, 0.02, 3)), []string{"allocs/op"}, ""},
-		"the first allocation":        {one(measured(8, 1000, 0.02, 0)), one(measured(8, 1000, 0.02, 1)), []string{"allocs/op"}, ""},
-		"too few runs to tell":        {one(measured(3, 1000, 0.02, 2)), one(measured(3, 1300, 0.02, 2)), nil, ""},
-		"gone":                        {one(measured(8, 1000, 0.02, 2)), nil, nil, "pkg/a.Hot/of=1 is not in this tree"},
-		"nothing to compare with":     {nil, one(measured(8, 1000, 0.02, 2)), nil, "nothing was compared"},
-		"neither":                     {nil, nil, nil, "is not in this tree"},
-		"a unit that is not reported": {one([]string{"1 5 ns/op"}), one([]string{"1 5 ns/op"}), nil, "pkg/a.Hot/of=1 was not compared in B/op"},
+		"the same":                    {one(measured(8, 1000, 0.02, 2)), one(measured(8, 1001, 0.02, 2)), nil, 0, ""},
+		"faster":                      {one(measured(8, 1000, 0.02, 2)), one(measured(8, 500, 0.02, 2)), nil, 0, ""},
+		"a loss of 30 %":              {one(measured(8, 1000, 0.02, 2)), one(measured(8, 1300, 0.02, 2)), []string{"sec/op"}, 0, ""},
+		"a loss of 10 %":              {one(measured(8, 1000, 0.02, 2)), one(measured(8, 1100, 0.02, 2)), nil, 0, ""},
+		"noise of 60 %":               {one(measured(8, 1000, 0.6, 2)), one(measured(8, 1200, 0.6, 2)), nil, 1, ""},
+		"a loss of 30 % in noise":     {one(measured(8, 1000, 0.1, 2)), one(measured(8, 1300, 0.1, 2)), []string{"sec/op"}, 0, ""},
+		"one more allocation":         {one(measured(8, 1000, 0.02, 2)), one(measured(8, 1000, 0.02, 3)), []string{"allocs/op"}, 0, ""},
+		"the first allocation":        {one(measured(8, 1000, 0.02, 0)), one(measured(8, 1000, 0.02, 1)), []string{"allocs/op"}, 0, ""},
+		"too few runs to tell":        {one(measured(3, 1000, 0.02, 2)), one(measured(3, 1300, 0.02, 2)), nil, 3, ""},
+		"gone":                        {one(measured(8, 1000, 0.02, 2)), nil, nil, 0, "pkg/a.Hot/of=1 is not in this tree"},
+		"nothing to compare with":     {nil, one(measured(8, 1000, 0.02, 2)), nil, 0, "nothing was compared"},
+		"neither":                     {nil, nil, nil, 0, "is not in this tree"},
+		"a unit that is not reported": {one([]string{"1 5 ns/op"}), one([]string{"1 5 ns/op"}), nil, 0, "pkg/a.Hot/of=1 was not compared in B/op"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := g
@@ -84,6 +85,9 @@ func TestVerdict(t *testing.T) {
 			}
 			if want := fmt.Sprintf("3 figures compared, %d worse", len(row.lost)); !strings.Contains(shown.String(), want) {
 				t.Errorf("it does not say %q:\n%s", want, &shown)
+			}
+			if said := strings.Contains(shown.String(), "a loss may hide"); c.vague() != row.vague || said != (row.vague > 0) {
+				t.Errorf("%d figures are vague, want %d:\n%s", c.vague(), row.vague, &shown)
 			}
 		})
 	}
