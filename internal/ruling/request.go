@@ -99,16 +99,19 @@ func (r Request) Matter() (*Matter, error) {
 // needs it all.
 func Asked(call *s3api.Call, strict bool) []policy.Question {
 	targets := call.Targets
-	if !strict {
+	if !strict && slices.ContainsFunc(targets, isListing) {
 		targets = slices.Clone(targets)
 		for i, t := range targets {
-			if t.Access == s3api.Reads && t.Scope == s3api.Under { // listings alone read so
+			if isListing(t) {
 				targets[i].Scope = s3api.Some
 			}
 		}
 	}
 	return Questions(targets)
 }
+
+// isListing says whether t is what a listing could show: nothing else reads so.
+func isListing(t s3api.Target) bool { return t.Access == s3api.Reads && t.Scope == s3api.Under }
 
 // access asks about a kind of access alone.
 func (r Request) access(bucket, key string) (*Matter, error) {

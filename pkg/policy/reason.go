@@ -14,7 +14,7 @@ func (g ground) reason() Reason {
 	c := g.clause
 	return Reason{
 		Allowed: true, Policy: c.policy.name, Rule: c.policy.rules[g.rule], Label: c.label, Access: kinds[c.kind].access, Path: g.path,
-		Text: fmt.Sprintf("policy %s lets you %s %s data", c.policy.name, kinds[c.kind].verb, c.label),
+		Text: "policy " + c.policy.name + " lets you " + kinds[c.kind].verb + " " + c.label + " data",
 	}
 }
 

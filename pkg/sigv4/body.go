@@ -90,6 +90,7 @@ type provedBody struct {
 	promises []promise
 	finish   func() error
 	err      error // what every further Read returns
+	last     [1]byte
 }
 
 // A promise is what a header says the sum of the body is.
@@ -166,13 +167,12 @@ func (b *provedBody) Read(p []byte) (int, error) {
 		}
 		return n, b.err
 	}
-	var last [1]byte
-	n := int(b.left)
-	if _, err := io.ReadFull(b.src, last[:n]); err != nil {
+	last := b.last[:b.left]
+	if _, err := io.ReadFull(b.src, last); err != nil {
 		b.err = bodyError(err)
 		return 0, b.err
 	}
-	b.took(last[:n])
+	b.took(last)
 	if b.err = b.finish(); b.err == nil {
 		b.err = b.keep()
 	}
@@ -180,7 +180,7 @@ func (b *provedBody) Read(p []byte) (int, error) {
 		return 0, b.err
 	}
 	b.err = io.EOF
-	return copy(p, last[:n]), b.err
+	return copy(p, last), b.err
 }
 
 func (b *provedBody) took(p []byte) {
