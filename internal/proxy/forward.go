@@ -122,13 +122,13 @@ func (e *errand) spent(body *sending) bool {
 
 // sendOnce sends the errand's request to one destination.
 func (s *Server) sendOnce(x *exchange, e *errand, to destination) (*http.Response, *sending, error) {
-	request, body, err := s.outbound(x.ctx, e, to)
+	request, body, err := s.outbound(e, to)
 	if err != nil {
 		return nil, nil, err
 	}
 	x.event.Upstream = &audit.Upstream{Endpoint: s.upstream.Scheme + "://" + to.host}
 	called := s.calling(x, e, to.host, request.Header)
-	response, err := s.transport.RoundTrip(request)
+	response, err := s.transport.Do(x.ctx, request)
 	called.answered(response, err)
 	if err == nil {
 		x.event.Upstream.RequestID = response.Header.Get("X-Amz-Request-Id")

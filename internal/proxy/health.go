@@ -137,7 +137,7 @@ func (s *Server) probeUpstream(ctx context.Context) error {
 		return err
 	}
 	r.Header.Set("User-Agent", "gimme")
-	response, err := s.transport.RoundTrip(r)
+	response, err := s.transport.Do(ctx, r)
 	if err != nil {
 		return fmt.Errorf("the upstream %s cannot be reached: %w", s.upstream.Host, err)
 	}

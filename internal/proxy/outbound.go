@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -22,13 +21,13 @@ const emptyDigest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b785
 
 // outbound builds the upstream request from what was parsed, and from nothing
 // else, and signs it. After signing nothing changes but what is not signed.
-func (s *Server) outbound(ctx context.Context, e *errand, to destination) (*http.Request, *sending, error) {
+func (s *Server) outbound(e *errand, to destination) (*http.Request, *sending, error) {
 	path := e.call.Path()
 	query := make([]sigv4.Param, len(e.call.Query))
 	for i, p := range e.call.Query {
 		query[i] = sigv4.Param(p)
 	}
-	r := (&http.Request{
+	r := &http.Request{
 		Method: e.method,
 		URL: &url.URL{
 			Scheme: s.upstream.Scheme, Host: to.host,
@@ -36,7 +35,7 @@ func (s *Server) outbound(ctx context.Context, e *errand, to destination) (*http
 		},
 		Host:   to.host,
 		Header: e.call.Header.Clone(),
-	}).WithContext(ctx)
+	}
 	if r.Header == nil {
 		r.Header = http.Header{}
 	}

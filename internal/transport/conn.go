@@ -53,8 +53,7 @@ func (c *conn) close() {
 }
 
 // exchange sends a request and reads the head of the answer.
-func (c *conn) exchange(r *http.Request, head []byte) (*http.Response, error) {
-	ctx := r.Context()
+func (c *conn) exchange(ctx context.Context, r *http.Request, head []byte) (*http.Response, error) {
 	c.room, c.patience, c.silent = maxHead, 0, true
 	c.sending.Store(nil)
 	c.unwatch = context.AfterFunc(ctx, c.close)

@@ -15,6 +15,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -52,39 +53,45 @@ var (
 	ErrNoAnswer     = &stall{"the upstream does not answer"}
 )
 
-// RoundTrip sends r and returns the answer as soon as its head has come; 1xx
+// Do sends r and returns the answer as soon as its head has come; 1xx
 // answers but 101 are passed over. The answer's body must be read to its end or
 // closed. r.ContentLength is the length of r.Body, of which no more is read once
-// the answer has come; r.Body is not closed. The request ends with its context.
+// the answer has come; r.Body is not closed. The request ends with ctx; r has no
+// context that counts.
 //
 // With "Expect: 100-continue" nothing of the body is read until the upstream
 // wants it or Proceed has passed; if it answers otherwise, nothing at all.
 //
 // A GET or HEAD is sent again when the kept connection it went out on turns out
 // to have been closed.
-func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	head, err := appendHead(make([]byte, 0, 2048), r)
+func (t *Transport) Do(ctx context.Context, r *http.Request) (*http.Response, error) {
+	buffer := heads.Get().(*[]byte)
+	defer heads.Put(buffer)
+	head, err := appendHead((*buffer)[:0], r)
 	if err != nil {
 		return nil, err
 	}
+	*buffer = head
 	to := place{r.URL.Scheme, r.URL.Host}
 	for c := t.pool.take(to, t.Idle); ; c = nil {
 		kept := c != nil
 		if !kept {
-			if c, err = t.connect(r.Context(), to); err != nil {
-				return nil, ended(r.Context(), err)
+			if c, err = t.connect(ctx, to); err != nil {
+				return nil, ended(ctx, err)
 			}
 		}
-		response, err := c.exchange(r, head)
+		response, err := c.exchange(ctx, r, head)
 		if err == nil {
 			return response, nil
 		}
 		c.close()
-		if !kept || !c.silent || !repeatable(r) || !gone(err) || r.Context().Err() != nil {
-			return nil, ended(r.Context(), err)
+		if !kept || !c.silent || !repeatable(r) || !gone(err) || ctx.Err() != nil {
+			return nil, ended(ctx, err)
 		}
 	}
 }
+
+var heads = sync.Pool{New: func() any { return new(make([]byte, 0, 4<<10)) }}
 
 // CloseIdleConnections closes those that nobody uses.
 func (t *Transport) CloseIdleConnections() { t.pool.sweep(0) }
