@@ -60,7 +60,7 @@ unless audit.file is "-".`,
 // gather before it is collected. It holds little between requests, and makes most
 // of its garbage of each: at Go's own 100 it would collect all the time. GOGC says
 // otherwise.
-const garbage = 400
+const garbage = 200
 
 func (a App) serve(ctx context.Context, config *proxy.Config) error {
 	if a.Getenv("GOGC") == "" {
