@@ -13,6 +13,7 @@ FUZZTIME ?= 30s
 BENCH    ?= .
 STORY    ?= .
 TIMEOUT  ?= 20m
+FOR      ?= 1h
 
 node := test/e2e/node
 
@@ -65,6 +66,10 @@ test-engines: ## one case for gimme, Cedar, OPA and Casbin, with the same answer
 
 test-e2e: setup ## the end-to-end stories (STORY=TestName for one)
 	cd test/e2e && go test -count=1 -timeout $(TIMEOUT) -run '$(STORY)' ./...
+
+.PHONY: soak
+soak: setup build ## an hour of mixed load with disturbances (FOR=2m for less)
+	cd test/e2e && SOAK_FOR=$(FOR) GIMME_E2E_BINARY=$(CURDIR)/bin/gimme go test -count=1 -timeout 0 -v -run '^TestSoak$$' .
 
 .PHONY: suite
 suite: bin/versitygw ## versitygw's conformance suite, straight and through the sidecar
