@@ -7,7 +7,9 @@
 // recorder that changes nothing, so that a test can tell that a refused request
 // never went further. IAM policies are judged by iam-policy and iam-simulate of
 // cloud-copilot, Terraform by the library behind terraform fmt, and by terraform
-// itself where it is on the machine.
+// itself where it is on the machine. TestSoak has a load of all kinds of clients on
+// a sidecar whose surroundings fail: two minutes as a test among others, an hour
+// with `make soak`.
 //
 // `make setup` installs what the tests need, `make test-e2e` runs them.
 package e2e

@@ -24,12 +24,13 @@ type soak struct {
 	upstream *upstream // its recorder is passed by
 	weather  *weather  // between the sidecar and the upstream
 	sidecar  *sidecar
-	admin    string
+	admin    string // URL of its metrics
 	identity *identities
 	journal  *journal
 	stock    *inventory
 	vitals   *vitals
 	deeds    *tallies // disturbances, by kind
+	loads    int      // how many there were
 	renewed  int      // how often the policies were; the gate is open when it is even
 	faults   atomic.Int64
 }
@@ -75,6 +76,7 @@ func TestSoak(t *testing.T) {
 
 // load runs everything for a while, and returns when all of it has ended.
 func (s *soak) load(lasts time.Duration) {
+	s.loads++
 	ctx, cancel := context.WithTimeout(context.Background(), lasts)
 	defer cancel()
 	s.weather.rough.Store(true)

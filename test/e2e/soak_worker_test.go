@@ -36,7 +36,7 @@ type worker struct {
 }
 
 func (s *soak) newWorker(n int) *worker {
-	w := &worker{soak: s, n: n, random: s.random(fmt.Sprintf("worker %d %d", n, len(s.journal.attempts)))}
+	w := &worker{soak: s, n: n, random: s.random(fmt.Sprintf("worker %d %d", n, s.loads))}
 	role := engineerRole
 	if n%3 == 2 {
 		role = briefRole

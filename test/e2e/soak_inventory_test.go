@@ -18,10 +18,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// absent is the digest of no object.
-var absent = contentSum{}
-
+// A contentSum is the SHA-256 of what is in an object.
 type contentSum [sha256.Size]byte
+
+// absent is that of no object.
+var absent = contentSum{}
 
 // A thing is an object that one worker writes, and what may be in it: one
 // content, or several after a write of which nobody knows what became.
@@ -177,5 +178,3 @@ func (s *soak) judgeObjects() {
 	}
 	s.t.Logf("objects: %d of %d are what they have to be", intact, len(s.stock.things))
 }
-
-func contentSumOf(data []byte) contentSum { return sha256.Sum256(data) }
