@@ -172,7 +172,7 @@ func (v *vitals) use(s *soak) usage {
 func (s *soak) settle() usage {
 	var is usage
 	least := usage{1 << 30, 1 << 30}
-	for still := 0; still < 10; { // for a second nothing has become less
+	for still := 0; still < 20; { // for two seconds nothing has become less
 		s.weather.rest()
 		is = s.vitals.use(s)
 		next := usage{min(least.goroutines, is.goroutines), min(least.descriptors, is.descriptors)}

@@ -120,7 +120,7 @@ func (w *worker) signedGet(i *intent, key string) (*http.Request, error) {
 // writeSlowly sends an object a kibibyte at a time. It is an object like others.
 func (w *worker) writeSlowly(ctx context.Context) {
 	o := w.things[w.random.IntN(len(w.things))]
-	if !w.known(o) {
+	if !w.free(o) {
 		return
 	}
 	i := &intent{what: "PutObject at 10 KiB/s"}

@@ -190,7 +190,7 @@ func (w *worker) list() {
 }
 
 func (w *worker) remove(o *thing) {
-	if !w.known(o) {
+	if !w.free(o) {
 		return
 	}
 	i := &intent{what: "DeleteObject"}
@@ -203,7 +203,7 @@ func (w *worker) removeSome() {
 	var batch []*thing
 	var names []types.ObjectIdentifier
 	for _, k := range w.random.Perm(len(w.things))[:3] {
-		if o := w.things[k]; w.known(o) {
+		if o := w.things[k]; w.free(o) {
 			batch, names = append(batch, o), append(names, types.ObjectIdentifier{Key: &o.key})
 		}
 	}
@@ -225,7 +225,7 @@ func (w *worker) removeSome() {
 
 // copyOf copies a shared object over one of the worker's.
 func (w *worker) copyOf(o *thing) {
-	if !w.known(o) {
+	if !w.free(o) {
 		return
 	}
 	from := w.stock.small(w.random)

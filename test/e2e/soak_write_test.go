@@ -24,7 +24,7 @@ import (
 
 // write puts new content into an object, in one of the forms that a body has.
 func (w *worker) write(o *thing) {
-	if !w.known(o) {
+	if !w.free(o) {
 		return
 	}
 	size := w.random.IntN(64 << 10)
@@ -113,7 +113,7 @@ func (w *worker) upload(ctx context.Context) {
 	defer w.alice.leave()
 	for wait(ctx, time.Duration(500+w.random.IntN(1500))*time.Millisecond) {
 		o := w.things[w.random.IntN(3)]
-		if !w.known(o) {
+		if !w.free(o) {
 			continue
 		}
 		data := contentOf(w.random, 5<<20+w.random.IntN(7<<20))
