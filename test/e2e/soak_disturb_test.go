@@ -124,7 +124,7 @@ func (w *worker) shown() []byte {
 	return c.ConnectionState().PeerCertificates[0].Raw
 }
 
-// certificate replaces certificate and key.
+// changeCertificate replaces certificate and key.
 func (w *worker) changeCertificate() {
 	w.deeds.add("certificates")
 	w.identity.now = (w.identity.now + 1) % len(w.identity.list)
@@ -147,7 +147,7 @@ func leaf(c certificate) []byte {
 func (w *worker) refuseCertificate() {
 	w.deeds.add("faulty certificates")
 	now := w.identity.list[w.identity.now]
-	failures := func() int { return strings.Count(w.sidecar.err.String(), "certificate") }
+	failures := func() int { return strings.Count(w.sidecar.err.String(), "certificate not reloaded") }
 	before := failures()
 	w.replace("tls/cert.pem", w.identity.list[(w.identity.now+1)%len(w.identity.list)].chain)
 	how := w.hangUp()
@@ -187,7 +187,7 @@ func (w *worker) revoke() {
 	next := &intent{what: "HeadObject when revoked", want: []int{http.StatusBadRequest}}
 	_, err = p.s3.HeadObject(about(next), &s3.HeadObjectInput{Bucket: w.name(), Key: aws.String(w.stock.big().key)})
 	w.failed(next, err)
-	time.Sleep(3 * time.Second) // transfers are cut within about one
+	time.Sleep(5 * time.Second) // transfers are cut within about one
 	if n, err := io.Copy(io.Discard, got.Body); err == nil {
 		w.fault("a download went on to its end after its session was revoked: %d bytes more", n)
 	}
