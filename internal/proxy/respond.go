@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -82,16 +81,16 @@ func (x *exchange) pass(body io.Reader) error {
 // head copies the headers that are for the client.
 func (x *exchange) head(response *http.Response) {
 	h := x.w.Header()
-	maps.Copy(h, s3api.ResponseHeader(response.Header))
+	s3api.AddResponseHeader(h, response.Header)
 	h.Set("X-Amz-Request-Id", x.event.ID)
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // pump copies until the end.
 func pump(w io.Writer, r io.Reader) error {
-	buffer := buffers.Get().(*[64 << 10]byte)
+	buffer := buffers.Get().(*[32 << 10]byte)
 	defer buffers.Put(buffer)
 	for {
 		n, err := r.Read(buffer[:])

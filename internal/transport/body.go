@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-const bufferSize = 64 << 10
+// bufferSize is two records of TLS, of which a read never gives more than one.
+const bufferSize = 32 << 10
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 

@@ -63,24 +63,31 @@ func (s *sending) await(most time.Duration) bool {
 	return !s.isOver()
 }
 
+// scrap is how much is not sent by itself, but together with what comes next:
+// who frames a body gives the frames in pieces of a few bytes.
+const scrap = 1 << 10
+
 // copyBody sends the body until it is whole or the answer has come.
 func (c *conn) copyBody(s *sending, r *http.Request) (whole bool, err error) {
 	buffer := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buffer)
+	held := 0
 	for left := r.ContentLength; left > 0; {
-		n, err := r.Body.Read(buffer[:min(left, bufferSize)])
-		if s.isOver() {
+		n, err := r.Body.Read(buffer[held:min(int64(held)+left, bufferSize)])
+		switch {
+		case s.isOver():
 			return false, nil
-		}
-		if err != nil && err != io.EOF {
+		case err != nil && err != io.EOF:
 			return false, &BodyError{err} // what came with it is not to be completed by it
 		}
+		held += n
 		left -= int64(n)
-		if n > 0 {
+		if held > scrap || left == 0 || err == io.EOF {
 			c.SetWriteDeadline(after(c.transport.Progress))
-			if _, err := c.Write(buffer[:n]); err != nil {
+			if _, err := c.Write(buffer[:held]); err != nil {
 				return false, err
 			}
+			held = 0
 		}
 		if left > 0 && err == io.EOF {
 			return false, &BodyError{io.ErrUnexpectedEOF}

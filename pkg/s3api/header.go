@@ -108,12 +108,21 @@ func ResponseHeader(upstream http.Header) http.Header {
 	}
 	all := make([]string, 0, lines) // in one piece
 	h := make(http.Header, len(upstream))
-	for name, values := range upstream {
-		if name = http.CanonicalHeaderKey(name); answerHeaders.permit(name) {
-			at := len(all)
-			all = append(all, values...)
-			h[name] = all[at:len(all):len(all)]
-		}
+	AddResponseHeader(h, upstream)
+	for name, values := range h {
+		at := len(all)
+		all = append(all, values...)
+		h[name] = all[at:len(all):len(all)]
 	}
 	return h
+}
+
+// AddResponseHeader puts into h what ResponseHeader returns, and shares the
+// values with upstream.
+func AddResponseHeader(h, upstream http.Header) {
+	for name, values := range upstream {
+		if name = http.CanonicalHeaderKey(name); answerHeaders.permit(name) {
+			h[name] = values
+		}
+	}
 }
