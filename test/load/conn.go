@@ -37,6 +37,9 @@ func (c *conn) do(ctx context.Context, op *Operation, s *signer) (int64, error) 
 	if err := c.raw.SetDeadline(time.Now().Add(patience)); err != nil {
 		return 0, err
 	}
+	if err := ctx.Err(); err != nil {
+		return 0, err // whoever cut the connection may have done so before the line above
+	}
 	request, err := s.sign(ctx, op, c.run.host)
 	if err != nil {
 		return 0, err

@@ -29,7 +29,7 @@ func (c *comparison) memory(ctx context.Context) error {
 		plan           load.Plan
 	}{
 		// So slow that nobody is done before the time is over.
-		{memoryGet, files, false, load.Plan{Operations: c.rig.Gets(rig.Large), ReadRate: 4 << 20}},
+		{memoryGet, files, false, load.Plan{Operations: c.rig.Gets(rig.Large), ReadRate: 2 << 20}},
 		{memoryGet, files, true, load.Plan{Operations: c.rig.Gets(rig.Large), ReadRate: 1 << 20}},
 		{memoryPut, sink, false, load.Plan{Operations: c.rig.Puts(c.work.hashed)}},
 	} {
@@ -43,7 +43,7 @@ func (c *comparison) memory(ctx context.Context) error {
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "%6.0fs  memory: %s\n", time.Since(c.Began).Seconds(), caseName(m.name, s, streams))
-		m.plan.Connections, m.plan.WarmUp, m.plan.Duration = streams, 3*time.Second, 4*time.Second
+		m.plan.Connections, m.plan.Duration = streams, 7*time.Second // from the first on: opening them is part of it
 		for _, w := range ways {
 			got, err := take(ctx, w[0], u, m.plan)
 			if err != nil {
