@@ -104,6 +104,6 @@ func (p picture) draw(rows []row) (*plot.Plot, int, error) {
 		drawn.Add(marks)
 		drawn.Legend.Add(way, marks)
 	}
-	drawn.X.Max *= 3 // room for the legend
+	drawn.X.Min, drawn.X.Max = drawn.X.Min/1.5, drawn.X.Max*3 // room for marks and for the legend
 	return drawn, len(cases), nil
 }
