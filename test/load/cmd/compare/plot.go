@@ -45,12 +45,15 @@ const rowHeight = 0.55 * vg.Centimeter
 
 // drawAll writes every plot into the folder, as PNG and SVG.
 func drawAll(folder string, rows []row) error {
-	rows = slices.DeleteFunc(slices.Clone(rows), func(r row) bool { _, known := looksOf[r.way]; return !known })
-	if len(rows) == 0 {
-		return nil
-	}
 	for _, p := range pictures() {
-		drawn, cases, err := p.draw(rows)
+		shown := slices.DeleteFunc(slices.Clone(rows), func(r row) bool {
+			_, known := looksOf[r.way]
+			return !known || p.file != "memory" && (r.name == memoryGet || r.name == memoryPut)
+		})
+		if len(shown) == 0 {
+			continue
+		}
+		drawn, cases, err := p.draw(shown)
 		if err != nil {
 			return fmt.Errorf("plot %s: %w", p.file, err)
 		}
