@@ -17,17 +17,17 @@ var (
 	onlyTime      = []string{"sec/op"}
 )
 
-const short = "40ms"
+const short = "80ms"
 
 var hot = []suite{
 	{"internal/session", []string{"Open", "Issue"}, timeAndMemory, short},
-	{"pkg/sigv4", []string{"Parse", "Verify", "Sign"}, timeAndMemory, short},
+	{"pkg/sigv4", []string{"Parse", "Verify/first", "Verify/next", "Sign/first", "Sign/next"}, timeAndMemory, short},
 	{"pkg/sigv4", []string{
 		"Body/unsigned", "Body/sha256", "Body/chunked", "Body/chunked_x-amz-checksum-crc32", "Body/chunked_x-amz-checksum-crc64nvme",
 		"Body/signed", "Body/signed_x-amz-checksum-crc64nvme", "TrailerBody",
 	}, timeAndMemory, short},
 	{"pkg/checksum", []string{"Sum/CRC32", "Sum/CRC32C", "Sum/CRC64NVME", "Sum/SHA256"}, timeAndMemory, short},
-	{"pkg/s3api", []string{"Parse/GetObject", "Parse/PutObject", "Parse/ListObjectsV2"}, timeAndMemory, short},
+	{"pkg/s3api", []string{"Parse/GetObject", "Parse/PutObject", "Parse/ListObjectsV2", "ResponseHeader"}, timeAndMemory, short},
 	{"pkg/policy", []string{
 		"Decide/small/one_label", "Decide/small/two_labels", "Decide/small/blocked", "Decide/small/no_label",
 	}, timeAndMemory, short},
@@ -36,6 +36,7 @@ var hot = []suite{
 	{"internal/budget", []string{"Reserve"}, timeAndMemory, short},
 	{"internal/response", []string{"See/read"}, timeAndMemory, short},
 	{"internal/telemetry", []string{"Metrics"}, timeAndMemory, short},
+	{"internal/proxy", []string{"Holders"}, timeAndMemory, short},
 	{"internal/proxy", []string{"GetBeside"}, ratio, "400ms"},
 	{"internal/proxy", []string{"Get/sidecar"}, memory, "200ms"},
 }
