@@ -161,9 +161,9 @@ func parse(table []byte) ([]figure, error) {
 }
 
 // spread reads benchstat's word for one: "3%", or "∞" where there were too few
-// runs.
+// runs, and "?" where it reaches down to nothing.
 func spread(said string) (float64, error) {
-	if said == "∞" {
+	if said == "∞" || said == "?" {
 		return math.Inf(1), nil
 	}
 	return percent(said)
@@ -190,21 +190,26 @@ func change(said string) (float64, error) {
 	return percent(said)
 }
 
-// lost are the figures that are worse by too much.
+// someBytes is what an allocation has at least. A byte or two for each operation
+// are what something else has allocated, once in a while.
+const someBytes = 16
+
+// lost are the figures that are worse by too much. An allocation of a few bytes
+// is lost in allocs/op.
 func (c *comparison) lost() []figure {
 	var lost []figure
 	for _, f := range c.figures {
-		if f.change > most {
+		if f.change > most && (f.unit != "B/op" || f.now-f.before >= someBytes) {
 			lost = append(lost, f)
 		}
 	}
 	return lost
 }
 
-// vague counts the figures in which a loss may hide.
+// vague counts the times in which a loss may hide.
 func (c *comparison) vague() (n int) {
 	for _, f := range c.figures {
-		if f.spread > most {
+		if f.spread > most && (f.unit == "sec/op" || f.unit == "times") {
 			n++
 		}
 	}
@@ -254,7 +259,7 @@ func (c *comparison) print(w io.Writer) {
 		fmt.Fprintf(w, "%s is new: the baseline does not have it\n", name)
 	}
 	if n := c.vague(); n > 0 {
-		fmt.Fprintf(w, "%d figures vary by more than %.0f %% by themselves, so that a loss may hide in them: the machine is busy with other things\n", n, 100*most)
+		fmt.Fprintf(w, "%d times vary by more than %.0f %% by themselves, so that a loss may hide in them: the machine is busy with other things\n", n, 100*most)
 	}
 	fmt.Fprintf(w, "regress: %d figures compared, %d worse by more than %.0f %%\n", len(c.figures), len(c.lost()), 100*most)
 }

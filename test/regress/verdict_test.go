@@ -37,6 +37,15 @@ func measured(n int, ns, spread float64, allocs int) []string {
 	return all
 }
 
+// bytesOf are samples of a benchmark that allocates so many bytes.
+func bytesOf(all ...int) []string {
+	var lines []string
+	for _, n := range all {
+		lines = append(lines, fmt.Sprintf("1000 100 ns/op %d B/op 0 allocs/op", n))
+	}
+	return lines
+}
+
 func TestVerdict(t *testing.T) {
 	bench := []suite{{"pkg/a", []string{"Hot/of=1"}, timeAndMemory, short}}
 	one := func(lines []string) samples { return samples{"pkg/a.Hot/of=1": lines} }
@@ -55,7 +64,10 @@ func TestVerdict(t *testing.T) {
 		"a loss of 30 % in noise":     {one(measured(8, 1000, 0.1, 2)), one(measured(8, 1300, 0.1, 2)), []string{"sec/op"}, 0, ""},
 		"one more allocation":         {one(measured(8, 1000, 0.02, 2)), one(measured(8, 1000, 0.02, 3)), []string{"allocs/op"}, 0, ""},
 		"the first allocation":        {one(measured(8, 1000, 0.02, 0)), one(measured(8, 1000, 0.02, 1)), []string{"allocs/op"}, 0, ""},
-		"too few runs to tell":        {one(measured(3, 1000, 0.02, 2)), one(measured(3, 1300, 0.02, 2)), nil, 3, ""},
+		"too few runs to tell":        {one(measured(3, 1000, 0.02, 2)), one(measured(3, 1300, 0.02, 2)), nil, 1, ""},
+		"a byte once in a while":      {one(bytesOf(0, 0, 0, 0, 0, 0, 0, 0)), one(bytesOf(0, 1, 0, 1, 0, 1, 0, 1)), nil, 0, ""},
+		"one byte":                    {one(bytesOf(0, 0, 0, 0, 0, 0, 0, 0)), one(bytesOf(1, 1, 1, 1, 1, 1, 1, 1)), nil, 0, ""},
+		"16 bytes":                    {one(bytesOf(0, 0, 0, 0, 0, 0, 0, 0)), one(bytesOf(16, 16, 16, 16, 16, 16, 16, 16)), []string{"B/op"}, 0, ""},
 		"gone":                        {one(measured(8, 1000, 0.02, 2)), nil, nil, 0, "pkg/a.Hot/of=1 is not in this tree"},
 		"nothing to compare with":     {nil, one(measured(8, 1000, 0.02, 2)), nil, 0, "nothing was compared"},
 		"neither":                     {nil, nil, nil, 0, "is not in this tree"},
