@@ -232,11 +232,13 @@ func (m *meter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom lets the kernel copy where it can.
+// ReadFrom lets the kernel copy where it can. Each piece has the whole of its
+// time: by that Body.Splice tells a slow client from a silent upstream.
 func (m *meter) ReadFrom(r io.Reader) (int64, error) {
 	if m.status == 0 {
 		m.status = http.StatusOK
 	}
+	m.until = time.Time{}
 	if err := m.extend(); err != nil {
 		return 0, err
 	}

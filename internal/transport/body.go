@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,8 +23,17 @@ type Body struct {
 	left int64     // of a body whose length is known
 	r    io.Reader // of one whose length is not
 	keep bool      // the connection can be used again behind it
-	done bool
+
+	state atomic.Int32 // open, whole or closed
 }
+
+const (
+	open   = iota
+	whole  // read, and the connection given back
+	closed // before its end, and the connection with it
+)
+
+var errClosed = errors.New("the body of the answer was closed")
 
 // body makes the body of an answer whose head was read.
 func (c *conn) body(response *http.Response) *Body {
@@ -41,9 +51,11 @@ func (c *conn) body(response *http.Response) *Body {
 // Read reads some of it. When the upstream sends nothing for too long the error
 // is ErrStalled.
 func (b *Body) Read(p []byte) (n int, err error) {
-	switch {
-	case b.done:
+	switch state := b.state.Load(); {
+	case state == whole:
 		return 0, io.EOF
+	case state == closed:
+		return 0, errClosed
 	case len(p) == 0:
 		return 0, nil
 	case b.r != nil:
@@ -59,14 +71,23 @@ func (b *Body) Read(p []byte) (n int, err error) {
 	}
 	if err == io.EOF {
 		b.finish()
+		return n, err
 	}
-	return n, err
+	return n, b.why(err)
+}
+
+// why is why the body broke off: with err, unless the context had ended.
+func (b *Body) why(err error) error {
+	if cause := b.c.cause.Load(); cause != nil && err != nil {
+		return *cause
+	}
+	return err
 }
 
 // Left is how much of it is still to be read; negative when that is not known.
 func (b *Body) Left() int64 {
 	switch {
-	case b.done:
+	case b.state.Load() != open:
 		return 0
 	case b.r != nil:
 		return -1
@@ -76,20 +97,22 @@ func (b *Body) Left() int64 {
 
 // finish gives the connection back.
 func (b *Body) finish() {
-	b.done = true
+	if !b.state.CompareAndSwap(open, whole) {
+		return
+	}
 	c := b.c
 	stopped := c.unwatch()
-	if stopped && b.keep && c.r.Buffered() == 0 && c.sending.Load().isWhole() {
+	if stopped && b.keep && c.r.Buffered() == 0 && c.sending.Load().settled() {
 		c.transport.pool.put(c)
 		return
 	}
 	c.close()
 }
 
-// Close ends the exchange. What was not read of it takes the connection along.
+// Close ends the exchange. What was not read of it takes the connection along. It
+// may be called while another goroutine reads.
 func (b *Body) Close() error {
-	if !b.done {
-		b.done = true
+	if b.state.CompareAndSwap(open, closed) {
 		b.c.unwatch()
 		b.c.close()
 	}
@@ -115,7 +138,7 @@ func (b *Body) Splice(w interface {
 	io.ReaderFrom
 }) (could bool, err error) {
 	from, ok := b.c.Conn.(*net.TCPConn)
-	if !ok || b.r != nil || b.left <= 0 || b.done {
+	if !ok || b.r != nil || b.left <= 0 || b.state.Load() != open {
 		return false, nil
 	}
 	here, _ := b.c.r.Peek(int(min(int64(b.c.r.Buffered()), b.left)))
@@ -149,5 +172,5 @@ func (b *Body) Splice(w interface {
 	if err == nil {
 		b.finish()
 	}
-	return true, err
+	return true, b.why(err)
 }

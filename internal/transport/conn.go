@@ -33,6 +33,7 @@ type conn struct {
 	silent   bool                    // nothing was read yet
 	unwatch  func() bool             // ends the watch over its context
 	sending  atomic.Pointer[sending] // nil: it has no body
+	cause    atomic.Pointer[error]   // why its context has ended
 }
 
 func newConn(t *Transport, to place, raw, c net.Conn) *conn {
@@ -55,8 +56,8 @@ func (c *conn) close() {
 // exchange sends a request and reads the head of the answer.
 func (c *conn) exchange(ctx context.Context, r *http.Request, head []byte) (*http.Response, error) {
 	c.room, c.patience, c.silent = maxHead, 0, true
-	c.sending.Store(nil)
-	c.unwatch = context.AfterFunc(ctx, c.close)
+	c.sending.Store(newSending(r))
+	c.unwatch = context.AfterFunc(ctx, func() { c.cause.Store(new(context.Cause(ctx))); c.close() })
 	response, err := c.ask(ctx, r, head)
 	if err != nil {
 		c.unwatch()
@@ -76,17 +77,18 @@ func (c *conn) ask(ctx context.Context, r *http.Request, head []byte) (*http.Res
 	// An answer may have come, and the connection been closed behind it, before
 	// all was written. It counts.
 	_, wrote := c.Write(head)
-	if r.Body != nil && wrote == nil {
+	if wrote != nil {
+		c.SetReadDeadline(after(lastWords))
+	} else if r.Body != nil {
 		c.send(r)
 	}
 	response, err := c.answer(r)
-	switch {
-	case err == nil:
+	if err == nil {
 		return response, nil
-	case wrote != nil:
-		err = wrote
 	}
-	if fault := c.sending.Load().giveUp(ctx); fault != nil {
+	if wrote != nil {
+		err = wrote
+	} else if fault := c.sending.Load().giveUp(ctx); fault != nil {
 		return nil, fault
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -103,6 +105,8 @@ func (c *conn) answer(r *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		switch status := response.StatusCode; {
+		case status < http.StatusContinue: // not to be passed over: it may have a body
+			return nil, fmt.Errorf("the upstream's answer has the status %d", status)
 		case status == http.StatusContinue:
 			c.sending.Load().proceed()
 		case status > 199 || status == http.StatusSwitchingProtocols:

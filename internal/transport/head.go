@@ -18,12 +18,14 @@ func appendHead(b []byte, r *http.Request) ([]byte, error) {
 	switch {
 	case !isToken(r.Method):
 		return nil, fmt.Errorf("%q is no method", r.Method)
-	case host == "" || strings.ContainsFunc(host, notVisible):
+	case host == "" || strings.ContainsFunc(host, notHost):
 		return nil, fmt.Errorf("%q is no host", host)
-	case strings.ContainsFunc(target, notVisible):
-		return nil, errors.New("the request's target has characters that no target has")
+	case target[0] != '/' || strings.ContainsFunc(target, notVisible):
+		return nil, errors.New("the request's target is no path, or has characters that no target has")
 	case r.Body != nil && r.ContentLength <= 0:
 		return nil, errors.New("the length of the request's body is not known")
+	case r.Body == nil && r.ContentLength != 0:
+		return nil, errors.New("the request has a length and no body")
 	}
 	b = append(b, r.Method...)
 	b = append(b, ' ')
@@ -32,11 +34,12 @@ func appendHead(b []byte, r *http.Request) ([]byte, error) {
 	b = append(b, host...)
 	b = append(b, "\r\n"...)
 	for name, values := range r.Header {
-		switch {
-		case name == "Host" || name == "Content-Length" || name == "Transfer-Encoding" || name == "Connection" || name == "Trailer":
-			return nil, fmt.Errorf("the header %s is not for who sends a request to set", name)
-		case !isToken(name):
+		if !isToken(name) {
 			return nil, fmt.Errorf("%q is no name of a header", name)
+		}
+		switch http.CanonicalHeaderKey(name) {
+		case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Trailer":
+			return nil, fmt.Errorf("the header %s is not for who sends a request to set", name)
 		}
 		for _, value := range values {
 			if strings.ContainsFunc(value, notText) {
@@ -57,6 +60,8 @@ func appendHead(b []byte, r *http.Request) ([]byte, error) {
 }
 
 func notVisible(c rune) bool { return c <= ' ' || c >= 0x7f }
+
+func notHost(c rune) bool { return notVisible(c) || strings.ContainsRune(`"#/<>?@\^{|}`+"`", c) }
 
 func notText(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
 

@@ -1,6 +1,9 @@
 package transport
 
 import (
+	"crypto/tls"
+	"errors"
+	"os"
 	"sync"
 	"time"
 )
@@ -24,11 +27,27 @@ func (p *pool) take(to place, most time.Duration) *conn {
 		if c == nil {
 			return nil
 		}
-		if (most <= 0 || time.Since(c.since) < most) && quiet(c.raw) {
+		if (most <= 0 || time.Since(c.since) < most) && c.quiet() {
 			return c
 		}
 		c.close()
 	}
+}
+
+// quiet says whether nothing has come on the connection since it was last used.
+// What came in one go with the answer may lie in the buffer of TLS.
+func (c *conn) quiet() bool {
+	if !quiet(c.raw) {
+		return false
+	}
+	secure, ok := c.Conn.(*tls.Conn)
+	if !ok {
+		return true
+	}
+	secure.SetReadDeadline(time.Unix(1, 0)) // so that nothing is waited for
+	var one [1]byte
+	n, err := secure.Read(one[:])
+	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func (p *pool) pop(to place) *conn {

@@ -19,11 +19,10 @@ func quiet(raw net.Conn) bool {
 		return false
 	}
 	empty := false
-	err = handle.Read(func(fd uintptr) bool {
+	err = handle.Control(func(fd uintptr) { // not Read, which heeds the deadline of what was read before
 		var one [1]byte
 		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		empty = err == syscall.EAGAIN
-		return true
 	})
 	return err == nil && empty
 }

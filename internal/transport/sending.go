@@ -15,6 +15,10 @@ import (
 // end before it had the whole body: it may have said why.
 const lastWords = time.Second
 
+// moment is how long the end of a sending is waited for whose last piece is
+// leaving: the answer to it may be read before whoever wrote it has noted that.
+const moment = 100 * time.Millisecond
+
 // A sending is the body of a request on its way, on a goroutine of its own. Nil
 // is none.
 type sending struct {
@@ -22,7 +26,8 @@ type sending struct {
 	wanted chan struct{} // closed when the upstream wants it
 	ended  chan struct{} // closed when there is no more use for it
 
-	whole atomic.Bool // all of it was sent
+	leaving atomic.Bool // the last piece is being written
+	whole   atomic.Bool // all of it was sent
 
 	mu    sync.Mutex // guards what follows
 	want  bool       // wanted is closed
@@ -30,10 +35,18 @@ type sending struct {
 	fault error      // that ended it
 }
 
+// newSending is that of r, if it has a body. It is there before the head is sent,
+// so that whatever ends the connection from then on resets it.
+func newSending(r *http.Request) *sending {
+	if r.Body == nil {
+		return nil
+	}
+	return &sending{done: make(chan struct{}), wanted: make(chan struct{}), ended: make(chan struct{})}
+}
+
 // send starts to send the body of r.
 func (c *conn) send(r *http.Request) {
-	s := &sending{done: make(chan struct{}), wanted: make(chan struct{}), ended: make(chan struct{})}
-	c.sending.Store(s)
+	s := c.sending.Load()
 	if r.Header.Get("Expect") == "" {
 		s.proceed()
 	}
@@ -83,6 +96,7 @@ func (c *conn) copyBody(s *sending, r *http.Request) (whole bool, err error) {
 		held += n
 		left -= int64(n)
 		if held > scrap || left == 0 || err == io.EOF {
+			s.leaving.Store(left == 0)
 			c.SetWriteDeadline(after(c.transport.Progress))
 			if _, err := c.Write(buffer[:held]); err != nil {
 				return false, err
@@ -169,6 +183,17 @@ func (s *sending) isOver() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.over
+}
+
+// settled is isWhole once there is nothing more to come of the answer.
+func (s *sending) settled() bool {
+	if !s.isWhole() && s.leaving.Load() {
+		select {
+		case <-s.done:
+		case <-time.After(moment):
+		}
+	}
+	return s.isWhole()
 }
 
 // isWhole says whether all of it was sent, so that the connection can be used

@@ -8,6 +8,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"syscall"
 	"time"
@@ -131,13 +133,9 @@ func (t *Transport) connect(ctx context.Context, to place) (*conn, error) {
 	} else if to.scheme != "http" {
 		return nil, fmt.Errorf("%q is no scheme to make requests with: http or https is wanted", to.scheme)
 	}
-	name, address := to.host, to.host
-	if host, _, err := net.SplitHostPort(to.host); err == nil {
-		name = host
-	} else {
-		address = net.JoinHostPort(to.host, port)
-	}
-	raw, err := t.Dial(ctx, "tcp", address)
+	at := url.URL{Host: to.host}
+	name := at.Hostname()
+	raw, err := t.Dial(ctx, "tcp", net.JoinHostPort(name, cmp.Or(at.Port(), port)))
 	if err != nil {
 		return nil, err
 	}
