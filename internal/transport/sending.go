@@ -77,8 +77,8 @@ func (s *sending) await(most time.Duration) bool {
 }
 
 // scrap is how much is not sent by itself, but together with what comes next:
-// who frames a body gives the frames in pieces of a few bytes.
-const scrap = 1 << 10
+// who takes frames off a body and puts others on gives it in small pieces.
+const scrap = 8 << 10
 
 // copyBody sends the body until it is whole or the answer has come.
 func (c *conn) copyBody(s *sending, r *http.Request) (whole bool, err error) {

@@ -133,7 +133,7 @@ func TestAnEarlyAnswer(t *testing.T) {
 						return
 					}
 					p.head()
-					io.ReadFull(p.Reader, make([]byte, 2000))
+					io.ReadFull(p.Reader, make([]byte, 20000))
 					p.say("HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 81920\r\n\r\n" + document)
 					if closes {
 						return // with what was not read, which is a reset
@@ -143,7 +143,7 @@ func TestAnEarlyAnswer(t *testing.T) {
 				})
 				// All but the first piece comes only when the answer is there.
 				more, sender := io.Pipe()
-				sent := &body{Reader: io.MultiReader(bytes.NewReader(pattern(2000)), more)}
+				sent := &body{Reader: io.MultiReader(bytes.NewReader(pattern(20000)), more)}
 				response, err := u.at.Do(t.Context(), u.request("PUT", sent, 1<<30))
 				if err != nil {
 					t.Fatal(err)
@@ -158,7 +158,7 @@ func TestAnEarlyAnswer(t *testing.T) {
 				<-u.peer(1).done
 				u.get()
 				u.wantConnections(2)
-				if n := sent.read.Load(); n > 2010 {
+				if n := sent.read.Load(); n > 20010 {
 					t.Errorf("%d bytes were read", n)
 				}
 				more.Close()
