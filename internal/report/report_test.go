@@ -61,6 +61,9 @@ func log(t testing.TB, requests ...[]audit.Event) string {
 			t.Fatal(err)
 		}
 	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
 	return b.String()
 }
 
