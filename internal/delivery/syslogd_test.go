@@ -18,10 +18,11 @@ import (
 func TestRsyslog(t *testing.T) {
 	daemon, err := exec.LookPath("rsyslogd")
 	if err != nil {
+		const missing = "rsyslogd is missing: apt-get install rsyslog rsyslog-gnutls"
 		if os.Getenv("CI") == "true" {
-			t.Fatal("rsyslogd is missing: apt-get install rsyslog rsyslog-gnutls")
+			t.Fatal(missing)
 		}
-		t.Skip("rsyslogd is missing: apt-get install rsyslog rsyslog-gnutls")
+		t.Skip(missing)
 	}
 	r := newRsyslog(t, daemon)
 	stop := r.start()
