@@ -23,17 +23,12 @@ import (
 // through the sidecar, which verifies, decides, records and signs anew. The
 // client signs in all three.
 func BenchmarkGet(b *testing.B) {
-	object := bytes.Repeat([]byte("x"), 4<<10)
-	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(object) }))
-	defer plain.Close()
-	reverse := httptest.NewServer(httputil.NewSingleHostReverseProxy(must(url.Parse(plain.URL))))
-	defer reverse.Close()
-	address, keys := serve(b, plain, "{file: audit.jsonl}")
-	for _, way := range []struct{ name, url string }{{"straight", plain.URL}, {"reverse-proxy", reverse.URL}, {"sidecar", address}} {
+	plain, reverse, address, keys := small(b)
+	for _, way := range []struct{ name, url string }{{"straight", plain}, {"reverse-proxy", reverse}, {"sidecar", address}} {
 		b.Run(way.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				get(b, way.url, keys, len(object))
+				get(b, way.url, keys, smallSize)
 			}
 		})
 	}
@@ -63,6 +58,20 @@ func BenchmarkGetLogged(b *testing.B) {
 			})
 		})
 	}
+}
+
+const smallSize = 4 << 10
+
+// small starts a server that has an object of smallSize, and what stands before
+// it: a plain reverse proxy, and a sidecar to which somebody has logged in.
+func small(b *testing.B) (plain, reverse, sidecar string, keys aws.Credentials) {
+	object := bytes.Repeat([]byte("x"), smallSize)
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write(object) }))
+	b.Cleanup(upstream.Close)
+	proxy := httptest.NewServer(httputil.NewSingleHostReverseProxy(must(url.Parse(upstream.URL))))
+	b.Cleanup(proxy.Close)
+	sidecar, keys = serve(b, upstream, "{file: audit.jsonl}")
+	return upstream.URL, proxy.URL, sidecar, keys
 }
 
 // serve starts a sidecar in front of upstream, and logs somebody in.
